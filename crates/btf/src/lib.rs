@@ -1,0 +1,1 @@
+//! BTF, the compact type format of the Linux kernel.

@@ -1,0 +1,1 @@
+//! From DWARF to BTF.

@@ -24,7 +24,11 @@
 #![warn(missing_docs)]
 
 mod builder;
+<<<<<<< HEAD
 pub mod dedup;
+=======
+pub mod check;
+>>>>>>> btf
 mod error;
 mod header;
 mod ids;

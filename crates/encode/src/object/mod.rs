@@ -4,11 +4,13 @@
 //! asked for. No input makes it panic, loop, or take memory out of proportion to the file: tables are checked
 //! against the file's size before they are read, decompressed sizes against what the compressed bytes can hold.
 
+pub mod companion;
 mod compression;
 mod content;
 mod error;
 mod header;
 mod note;
+pub mod package;
 mod relocation;
 mod relocation_kind;
 mod section;
@@ -143,6 +145,14 @@ impl Object {
     /// `-fdebug-types-section` is a section of its own, in a group.
     pub fn debug_sections(&self, name: &str) -> impl Iterator<Item = Section<'_>> {
         self.sections().filter(move |section| section.debug_name() == Some(name.as_bytes()))
+    }
+
+    /// Has the file debug information of its own? A stripped file has none, and the file left of one by
+    /// `--only-keep-debug` has.
+    pub fn has_debug_info(&self) -> bool {
+        ["info", "info.dwo"]
+            .iter()
+            .any(|name| self.debug_sections(name).any(|section| section.has_content() && section.size > 0))
     }
 
     /// The program headers.

@@ -10,8 +10,8 @@ use super::error::{Error, Result};
 
 /// The content of a file.
 pub(crate) enum Content {
-    /// A private, read-only mapping.
-    Mapped(memmap2::Mmap),
+    /// A private, read-only mapping, with the file that it is of.
+    Mapped { mapping: memmap2::Mmap, file: File },
     /// Bytes that were read or handed over.
     Owned(Vec<u8>),
 }
@@ -27,11 +27,22 @@ impl Content {
             // files that maps them takes this risk, and the alternative is a copy of hundreds of megabytes. All
             // that is derived from the bytes is checked where it is used.
             let mapping = unsafe { memmap2::Mmap::map(&file) };
-            return mapping.map(Content::Mapped).map_err(|source| Error::io(path, "map", source));
+            return match mapping {
+                Ok(mapping) => Ok(Content::Mapped { mapping, file }),
+                Err(source) => Err(Error::io(path, "map", source)),
+            };
         }
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes).map_err(|source| Error::io(path, "read", source))?;
         Ok(Content::Owned(bytes))
+    }
+
+    /// The open file, if the content is mapped.
+    pub(crate) fn file(&self) -> Option<&File> {
+        match self {
+            Content::Mapped { file, .. } => Some(file),
+            Content::Owned(_) => None,
+        }
     }
 }
 
@@ -40,7 +51,7 @@ impl Deref for Content {
 
     fn deref(&self) -> &[u8] {
         match self {
-            Content::Mapped(mapping) => mapping,
+            Content::Mapped { mapping, .. } => mapping,
             Content::Owned(bytes) => bytes,
         }
     }
@@ -49,7 +60,7 @@ impl Deref for Content {
 impl fmt::Debug for Content {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kind = match self {
-            Content::Mapped(_) => "mapped",
+            Content::Mapped { .. } => "mapped",
             Content::Owned(_) => "owned",
         };
         write!(f, "{} bytes, {kind}", self.len())

@@ -8,16 +8,17 @@ pub mod companion;
 mod compression;
 mod content;
 mod error;
-mod header;
+pub(crate) mod header;
 mod note;
 pub mod package;
 mod relocation;
 mod relocation_kind;
-mod section;
+pub(crate) mod section;
 mod symbol;
 
 use std::borrow::Cow;
 use std::fmt;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 pub use ::object::elf;
@@ -246,6 +247,21 @@ impl Object {
     /// The file that this debug file shares parts with, if there is one.
     pub fn alternate_link(&self) -> Option<AlternateLink<'_>> {
         note::alternate_link(self.named_content(b".gnu_debugaltlink")?)
+    }
+
+    /// The open file that the bytes are mapped from.
+    pub(crate) fn file(&self) -> Option<&File> {
+        self.content.file()
+    }
+
+    /// The file header.
+    pub(crate) fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// The decoded section headers.
+    pub(crate) fn section_records(&self) -> &[SectionRecord] {
+        &self.sections
     }
 
     fn named_content(&self, name: &[u8]) -> Option<&[u8]> {

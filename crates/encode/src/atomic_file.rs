@@ -2,6 +2,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::{MetadataExt, fchown};
 use std::path::{Path, PathBuf};
 
@@ -13,22 +14,35 @@ use crate::object::{Error, Result};
 ///
 /// What is no regular file (`/dev/stdout`, a pipe, a device) is written straight.
 pub fn atomic_write(path: impl AsRef<Path>, write: impl FnOnce(&mut File) -> io::Result<()>) -> Result<()> {
-    atomic_write_like(path.as_ref(), None, write)
+    atomic_write_like(path.as_ref(), None, |file, _| write(file))
+}
+
+/// How the file that is being written came to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Target {
+    /// New and empty: it can be written in any order.
+    Temporary,
+    /// A pipe, a device or what standard output is: from first byte to last, beginning where it stands.
+    Straight,
 }
 
 /// As [`atomic_write`]; a file that was not there before gets the permissions of `model`.
 pub(crate) fn atomic_write_like(
     path: &Path,
     model: Option<&Path>,
-    write: impl FnOnce(&mut File) -> io::Result<()>,
+    write: impl FnOnce(&mut File, Target) -> io::Result<()>,
 ) -> Result<()> {
     let failed = |source| Error::io(path, "write", source);
+    if let Some(descriptor) = standard_stream(path) {
+        let mut file = File::from(descriptor.map_err(failed)?);
+        return write(&mut file, Target::Straight).map_err(failed);
+    }
     // What does not exist yet has no canonical path; a link that leads nowhere is replaced.
     let target = path.canonicalize().unwrap_or_else(|_| path.to_owned());
     let present = fs::metadata(&target).ok();
     if present.as_ref().is_some_and(|metadata| !metadata.is_file()) {
         let mut file = OpenOptions::new().write(true).open(&target).map_err(failed)?;
-        return write(&mut file).map_err(failed);
+        return write(&mut file, Target::Straight).map_err(failed);
     }
     let (temporary, mut file) = Temporary::create(&target).map_err(failed)?;
     if let Some(model) = present.as_ref().or(model.and_then(|model| fs::metadata(model).ok()).as_ref()) {
@@ -38,9 +52,19 @@ pub(crate) fn atomic_write_like(
         }
         file.set_permissions(model.permissions()).map_err(failed)?;
     }
-    write(&mut file).map_err(failed)?;
+    write(&mut file, Target::Temporary).map_err(failed)?;
     drop(file);
     temporary.rename(&target).map_err(failed)
+}
+
+/// The process's own output, where a path names it. It may be a file that the shell appends to: opening it anew would
+/// begin at its start, and a new file in its place would be one that the shell does not see.
+fn standard_stream(path: &Path) -> Option<io::Result<OwnedFd>> {
+    match path.to_str()? {
+        "/dev/stdout" | "/dev/fd/1" | "/proc/self/fd/1" => Some(io::stdout().as_fd().try_clone_to_owned()),
+        "/dev/stderr" | "/dev/fd/2" | "/proc/self/fd/2" => Some(io::stderr().as_fd().try_clone_to_owned()),
+        _ => None,
+    }
 }
 
 /// A file that is removed unless it gets its name.
@@ -52,13 +76,10 @@ struct Temporary {
 impl Temporary {
     /// Creates a file that was not there, beside `target`.
     fn create(target: &Path) -> io::Result<(Temporary, File)> {
-        let name = target.file_name().ok_or(io::ErrorKind::InvalidInput)?;
+        target.file_name().ok_or(io::ErrorKind::InvalidInput)?;
         let mut attempt = 0u32;
         loop {
-            let mut hidden = std::ffi::OsString::from(".");
-            hidden.push(name);
-            hidden.push(format!(".{}-{attempt}.tmp", std::process::id()));
-            let path = target.with_file_name(hidden);
+            let path = target.with_file_name(format!(".btfkit-{}-{attempt}.tmp", std::process::id()));
             match OpenOptions::new().read(true).write(true).create_new(true).open(&path) {
                 Ok(file) => return Ok((Temporary { path, kept: false }, file)),
                 // Left behind by a process of the same number, or another thread's.

@@ -16,13 +16,13 @@
 
 use std::borrow::Cow;
 use std::fs::File;
-use std::io;
+use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use ::object::Endian;
 
-use crate::atomic_file::atomic_write_like;
+use crate::atomic_file::{Target, atomic_write_like};
 use crate::object::header::Header;
 use crate::object::section::SectionRecord;
 use crate::object::{Error, Object, Result, SectionIndex, elf};
@@ -45,7 +45,10 @@ pub struct NewSection<'a> {
 /// program's memory image cannot change its size; that is an error.
 pub fn put_sections(input: &Object, sections: &[NewSection<'_>], output: impl AsRef<Path>) -> Result<()> {
     let layout = Layout::new(input, sections)?;
-    atomic_write_like(output.as_ref(), Some(input.path()), |file| layout.write(input, file))
+    atomic_write_like(output.as_ref(), Some(input.path()), |file, target| match target {
+        Target::Temporary => layout.write(input, file),
+        Target::Straight => layout.write_in_order(input, file),
+    })
 }
 
 /// As [`put_sections`], into memory.
@@ -182,11 +185,7 @@ impl<'a> Layout<'a> {
         Ok(())
     }
 
-    fn write(&self, input: &Object, file: &mut File) -> io::Result<()> {
-        let regular = file.metadata()?.is_file();
-        if !regular {
-            return self.write_in_order(input, file);
-        }
+    fn write(&self, input: &Object, file: &File) -> io::Result<()> {
         let copied = input.file().map_or(0, |from| copy_range(from, file, self.kept));
         file.write_all_at(&input.bytes()[copied as usize..self.kept as usize], copied)?;
         for (offset, piece) in &self.pieces {
@@ -197,7 +196,6 @@ impl<'a> Layout<'a> {
 
     /// Into a pipe: pieces cannot be written over what is there already.
     fn write_in_order(&self, input: &Object, file: &mut File) -> io::Result<()> {
-        use std::io::Write;
         let mut pieces: Vec<_> = self.pieces.iter().filter(|(_, piece)| !piece.is_empty()).collect();
         pieces.sort_by_key(|(offset, _)| *offset);
         let mut position = 0;

@@ -131,8 +131,10 @@ fn a_section_in_the_middle_is_replaced_where_it_is_if_it_fits() {
         return;
     }
     let directory = toolchain::directory();
-    let source =
-        format!("{}__asm__(\".section .BTF,\\\"\\\",@progbits; .p2align 3; .fill 4000,1,7; .text\");", toolchain::SOURCE);
+    let source = format!(
+        "{}__asm__(\".section .BTF,\\\"\\\",@progbits; .p2align 3; .fill 4000,1,7; .text\");",
+        toolchain::SOURCE
+    );
     let input = toolchain::compile(&source, "object.o", directory.path(), &["-g", "-c"]);
     let output = directory.path().join("out.o");
     put_and_check(&input, &[btf(&content(100))], &output);
@@ -317,4 +319,29 @@ fn permissions_are_those_of_the_input() {
     let output = directory.path().join("out");
     put_and_check(&input, &[btf(&content(10))], &output);
     assert_eq!(fs::metadata(&output).unwrap().permissions().mode() & 0o777, 0o751);
+}
+
+#[test]
+fn standard_output_is_written_where_it_stands() {
+    if !have_all() {
+        return;
+    }
+    // The test runs itself with its output going to a file, after something else.
+    if let Ok(input) = std::env::var("BTFKIT_TEST_STANDARD_OUTPUT") {
+        put_sections(&Object::open(input).unwrap(), &[btf(b"content")], "/dev/stdout").unwrap();
+        return;
+    }
+    let directory = toolchain::directory();
+    let input = toolchain::compile(toolchain::SOURCE, "object.o", directory.path(), &["-g", "-c"]);
+    let output = directory.path().join("output");
+    fs::write(&output, "before").unwrap();
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", "standard_output_is_written_where_it_stands", "--nocapture"]);
+    command.env("BTFKIT_TEST_STANDARD_OUTPUT", &input);
+    let appended = fs::OpenOptions::new().append(true).open(&output).unwrap();
+    assert!(command.stdout(appended).status().unwrap().success());
+    let written = fs::read(&output).unwrap();
+    let expected = with_sections(&Object::open(&input).unwrap(), &[btf(b"content")]).unwrap();
+    assert!(written.starts_with(b"before"));
+    assert!(written.windows(expected.len()).any(|window| window == expected));
 }

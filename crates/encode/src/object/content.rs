@@ -10,7 +10,7 @@ use super::error::{Error, Result};
 
 /// The content of a file.
 pub(crate) enum Content {
-    /// A private, read-only mapping, with the file that it is of.
+    /// A read-only mapping, with the file that it is of.
     Mapped { mapping: memmap2::Mmap, file: File },
     /// Bytes that were read or handed over.
     Owned(Vec<u8>),
@@ -22,7 +22,7 @@ impl Content {
         let mut file = File::open(path).map_err(|source| Error::io(path, "open", source))?;
         let metadata = file.metadata().map_err(|source| Error::io(path, "read", source))?;
         if metadata.is_file() && metadata.len() > 0 {
-            // SAFETY: the mapping is private and read-only, and is handed out as shared slices only. What remains
+            // SAFETY: the mapping is read-only and is handed out as shared slices only. What remains
             // is another process that truncates or rewrites the file while it is read; every reader of object
             // files that maps them takes this risk, and the alternative is a copy of hundreds of megabytes. All
             // that is derived from the bytes is checked where it is used.
@@ -35,6 +35,19 @@ impl Content {
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes).map_err(|source| Error::io(path, "read", source))?;
         Ok(Content::Owned(bytes))
+    }
+
+    /// Gives back the memory of mapped bytes; they are read from the file again if they are needed again.
+    pub(crate) fn release(&self, bytes: &[u8]) {
+        let Content::Mapped { mapping, .. } = self else { return };
+        let start = (bytes.as_ptr() as usize).wrapping_sub(mapping.as_ptr() as usize);
+        if mapping.get(start..).is_none_or(|tail| tail.len() < bytes.len()) || bytes.is_empty() {
+            return;
+        }
+        // SAFETY: the mapping is read-only and backed by the file, so that discarded pages come back with the same
+        // bytes; the range was checked to be inside it. Failure means that nothing was given back.
+        let _ =
+            unsafe { mapping.unchecked_advise_range(memmap2::UncheckedAdvice::DontNeed, start, bytes.len()) };
     }
 
     /// The open file, if the content is mapped.

@@ -45,6 +45,9 @@ pub struct Object {
     relocations: Vec<(u32, u32)>,
 }
 
+/// In bytes; linkers make 8 to 32, and it becomes part of a file name.
+const LONGEST_BUILD_ID: usize = 64;
+
 /// The content of a section, decompressed and relocated.
 #[derive(Debug, Clone)]
 pub struct SectionContent<'a> {
@@ -219,6 +222,12 @@ impl Object {
         Ok(content)
     }
 
+    /// Gives back the memory of bytes that borrow from the file and will not be read again soon: a scan that does so
+    /// as it goes holds a part of a large section at a time. Anything else (owned bytes) is left alone.
+    pub fn release(&self, bytes: &[u8]) {
+        self.content.release(bytes);
+    }
+
     /// The symbols: those of `.symtab`; in files without one those of `.dynsym`; else none.
     pub fn symbols(&self) -> Result<Symbols<'_>> {
         let find = |kind| self.sections.iter().position(|section| section.kind == kind);
@@ -230,7 +239,7 @@ impl Object {
 
     /// The build id: the bytes by which any two links differ.
     pub fn build_id(&self) -> Option<&[u8]> {
-        self.note(note::GNU_BUILD_ID).filter(|id| !id.is_empty())
+        self.note(note::GNU_BUILD_ID).filter(|id| (1..=LONGEST_BUILD_ID).contains(&id.len()))
     }
 
     /// Was the kernel built with link-time optimisation? `None` if the file has no note on it.

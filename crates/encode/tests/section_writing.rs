@@ -4,6 +4,7 @@ mod toolchain;
 
 use std::fmt::Write;
 use std::fs;
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -344,4 +345,28 @@ fn standard_output_is_written_where_it_stands() {
     let expected = with_sections(&Object::open(&input).unwrap(), &[btf(b"content")]).unwrap();
     assert!(written.starts_with(b"before"));
     assert!(written.windows(expected.len()).any(|window| window == expected));
+}
+
+#[test]
+fn a_writer_that_is_killed_leaves_the_old_file_whole() {
+    if !have_all() {
+        return;
+    }
+    // The test runs itself under a limit of file size that kills it half-way.
+    if let Ok(file) = std::env::var("BTFKIT_TEST_KILLED") {
+        put_sections(&Object::open(&file).unwrap(), &[btf(&content(1 << 20))], &file).unwrap();
+        return;
+    }
+    let directory = toolchain::directory();
+    let file = toolchain::compile(toolchain::SOURCE, "object.o", directory.path(), &["-g", "-c"]);
+    let before = fs::read(&file).unwrap();
+    let mut command = Command::new("sh");
+    command.args([
+        "-c",
+        "ulimit -c 0; ulimit -f 64; exec \"$0\" --exact a_writer_that_is_killed_leaves_the_old_file_whole",
+    ]);
+    command.arg(std::env::current_exe().unwrap()).env("BTFKIT_TEST_KILLED", &file);
+    // The system's answer to a file that grows beyond the limit is a signal.
+    assert!(command.output().unwrap().status.signal().is_some());
+    assert_eq!(fs::read(&file).unwrap(), before);
 }

@@ -79,3 +79,37 @@ impl fmt::Debug for Content {
         write!(f, "{} bytes, {kind}", self.len())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn released_bytes_come_back() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("file");
+        let bytes: Vec<u8> = (0..200_000u32).map(|i| (i % 251) as u8).collect();
+        std::fs::write(&path, &bytes).unwrap();
+        let mapped = Content::open(&path).unwrap();
+        assert!(matches!(mapped, Content::Mapped { .. }));
+        for range in [0..200_000, 4096..8192, 5000..5001, 199_999..200_000, 7..7] {
+            mapped.release(&mapped[range]);
+            assert_eq!(*mapped, *bytes);
+        }
+        // Bytes from elsewhere are left alone.
+        mapped.release(&bytes);
+        let owned = Content::Owned(bytes.clone());
+        owned.release(&owned[100..]);
+        owned.release(&mapped);
+        assert_eq!(*owned, *bytes);
+    }
+
+    #[test]
+    fn an_empty_file_and_a_device_are_read() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("file");
+        std::fs::write(&path, b"").unwrap();
+        assert!(Content::open(&path).unwrap().is_empty());
+        assert!(Content::open(Path::new("/dev/null")).unwrap().is_empty());
+    }
+}

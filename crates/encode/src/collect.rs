@@ -71,6 +71,8 @@ pub struct Source<'a, 'd> {
     pub options: &'a Options,
     /// Addresses and strings of split units come from their skeletons: by unit.
     pub skeletons: &'a HashMap<u32, Skeleton>,
+    /// Which file `DW_FORM_GNU_ref_alt` means.
+    pub alternate_file: Option<u32>,
     /// Called when some more bytes of DWARF are done.
     pub progress: &'a (dyn Fn(u64) + Sync),
 }
@@ -264,7 +266,7 @@ impl<'a, 'b, 'd> Worker<'a, 'b, 'd> {
                 collected.variables.push(state);
             }
         }
-        for tag in linked::tags(&self.interner, nodes, is_linked) {
+        for tag in linked::tags(&self.interner, nodes, is_linked, self.source.names.decl_tag) {
             let node = &nodes.nodes[tag.node as usize];
             match node.kind {
                 crate::scan::NodeKind::Function | crate::scan::NodeKind::Variable => {

@@ -70,6 +70,14 @@ impl<'a> Emitter<'a> {
         TypeId(*id)
     }
 
+    /// The ids of a record that is part of the output, in all worlds.
+    pub fn ids_of(&self, record: RecordId) -> Vec<TypeId> {
+        let mut ids = Vec::new();
+        ids.extend(self.ids.get(record.index()).filter(|&&id| id != 0).map(|&id| TypeId(id)));
+        ids.extend(self.other_ids.iter().filter(|((other, _), _)| *other == record).map(|(_, &id)| TypeId(id)));
+        ids
+    }
+
     /// Writes all types that were asked for, and those that they need.
     pub fn types(&mut self, builder: &mut Builder<'_>) -> btfkit_btf::Result<()> {
         let mut strings = Strings::new(self.names);

@@ -60,9 +60,8 @@ pub struct UnitTypes {
 }
 
 impl Interner {
-    /// Makes records of all type nodes. With `linked`, references are node numbers + 1 already.
-    pub fn unit(&mut self, unit: u32, nodes: &Nodes, linked: bool) -> UnitTypes {
-        let count = nodes.nodes.len();
+    /// Learns where the nodes are.
+    pub fn index(&mut self, nodes: &Nodes, linked: bool) {
         if !linked {
             for (index, node) in nodes.nodes.iter().enumerate() {
                 let offset = node.offset as usize;
@@ -72,6 +71,11 @@ impl Interner {
                 self.by_offset[offset] = index as u32;
             }
         }
+    }
+
+    /// Makes records of all type nodes, which are indexed. With `linked`, references are node numbers + 1 already.
+    pub fn unit(&mut self, unit: u32, nodes: &Nodes, linked: bool) -> UnitTypes {
+        let count = nodes.nodes.len();
         self.variants.clear();
         self.variants.resize(count, 0);
         self.round(unit, nodes, linked);

@@ -269,7 +269,7 @@ pub fn variable(
 }
 
 /// All declaration tags: clang's, and gcc's, which several DIEs may share.
-pub fn tags(interner: &Interner, nodes: &Nodes, linked: bool) -> Vec<DeclTag> {
+pub fn tags(interner: &Interner, nodes: &Nodes, linked: bool, decl_tag: Name) -> Vec<DeclTag> {
     let mut tags = nodes.decl_tags.clone();
     for &(node, component, first) in &nodes.annotated {
         let mut reference = first;
@@ -279,7 +279,7 @@ pub fn tags(interner: &Interner, nodes: &Nodes, linked: bool) -> Vec<DeclTag> {
             if annotation.kind != NodeKind::Annotation {
                 break;
             }
-            if annotation.name == interner.decl_tag && annotation.size != 0 {
+            if annotation.name == decl_tag && annotation.size != 0 {
                 tags.push(DeclTag { node, component, value: Name(annotation.size) });
             }
             reference = annotation.target;

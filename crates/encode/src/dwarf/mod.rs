@@ -92,6 +92,35 @@ impl<'d> Dwarf<'d> {
         Ok(dwarf)
     }
 
+    /// The sections of a split unit know no addresses: these are the object's (DWARF 5, 7.3.2).
+    pub fn with_addresses_of(mut self, main: &Dwarf<'d>) -> Self {
+        self.addr = Cow::Owned(main.addr.to_vec());
+        self.addr_targets = main.addr_targets.clone();
+        self
+    }
+
+    /// One unit's part of the sections of a package (DWARF 5, 7.3.5): (name of the section, range).
+    pub fn restricted_to(mut self, ranges: &[(&'static str, std::ops::Range<u64>)]) -> Self {
+        for (name, range) in ranges {
+            let section = match *name {
+                "info.dwo" => &mut self.info,
+                "types.dwo" => &mut self.types,
+                "abbrev.dwo" => &mut self.abbrev,
+                "str_offsets.dwo" => &mut self.str_offsets,
+                "loclists.dwo" => &mut self.loclists,
+                "loc.dwo" => &mut self.loc,
+                "rnglists.dwo" => &mut self.rnglists,
+                _ => continue,
+            };
+            let range = range.start as usize..range.end as usize;
+            *section = match std::mem::take(section) {
+                Cow::Borrowed(bytes) => Cow::Borrowed(bytes.get(range).unwrap_or_default()),
+                Cow::Owned(bytes) => Cow::Owned(bytes.get(range).unwrap_or_default().to_vec()),
+            };
+        }
+        self
+    }
+
     /// `section` with the file's byte order.
     #[inline]
     pub fn bytes<'a>(&self, section: &'a [u8]) -> Bytes<'a> {

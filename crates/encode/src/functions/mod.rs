@@ -10,7 +10,7 @@ mod kfuncs;
 mod prototype;
 mod select;
 
-pub use examine::{FunctionState, examine};
+pub use examine::{DECLARED, FunctionState, Unit, examine};
 pub use kfuncs::{KfuncTag, kfuncs};
 pub use select::{FunctionChoice, Verdict, select};
 

@@ -24,11 +24,8 @@
 #![warn(missing_docs)]
 
 mod builder;
-<<<<<<< HEAD
 pub mod dedup;
-=======
 pub mod check;
->>>>>>> btf
 mod error;
 mod header;
 mod ids;

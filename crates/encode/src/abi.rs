@@ -29,7 +29,7 @@ impl Abi {
             | elf::EM_PPC64
             | elf::EM_RISCV
             | elf::EM_ARC
-            | elf::EM_ARCV2
+            | elf::EM_ARC_COMPACT2
             | elf::EM_LOONGARCH => (&[], 8),
             _ => (&[], 0),
         };

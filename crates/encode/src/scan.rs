@@ -940,6 +940,15 @@ impl<'n, 'd> Scanner<'n, 'd> {
         out: &mut Nodes,
     ) -> Result<Option<(u64, Class)>, Damage> {
         let bytes = unit.bytes;
+        if shape == Shape::Indirect {
+            let form = bytes.uleb(at)?;
+            let shape = u16::try_from(form)
+                .ok()
+                .and_then(|form| Shape::of(dw::DwForm(form), unit.header.format))
+                .filter(|shape| !matches!(shape, Shape::Indirect | Shape::Implicit))
+                .ok_or(Damage::UnknownForm)?;
+            return self.indirect(unit, shape, at, out);
+        }
         let mut sized = |size: u8| {
             let value = bytes.sized(*at, usize::from(size))?;
             *at += usize::from(size);
@@ -1009,36 +1018,38 @@ impl<'n, 'd> Scanner<'n, 'd> {
             Shape::AddressIndex(size) => (sized(size)?, Class::AddressIndex),
             Shape::AddressIndexUleb => (bytes.uleb(at)?, Class::AddressIndex),
             Shape::ListIndex => (bytes.uleb(at)?, Class::ListIndex),
-            Shape::Indirect => {
-                let form = bytes.uleb(at)?;
-                let shape = u16::try_from(form)
-                    .ok()
-                    .and_then(|form| Shape::of(dw::DwForm(form), unit.header.format))
-                    .filter(|shape| !matches!(shape, Shape::Indirect | Shape::Implicit))
-                    .ok_or(Damage::UnknownForm)?;
-                match shape {
-                    Shape::Present => (1, Class::Constant),
-                    Shape::U8 => (sized(1)?, Class::Constant),
-                    Shape::U16 => (sized(2)?, Class::Constant),
-                    Shape::SectionOffset(size) => (sized(size)?, Class::SectionOffset),
-                    Shape::Text => {
-                        let text = bytes.string(*at)?;
-                        *at += text.len() + 1;
-                        (u64::from(self.names.intern(text).0), Class::Text)
-                    }
-                    Shape::StringOffset => {
-                        let offset = sized(offset_size)?;
-                        (self.string(unit, offset)?, Class::Text)
-                    }
-                    Shape::Address(_) | Shape::Expression | Shape::Block(_) | Shape::BlockUleb => {
-                        shape.skip(bytes, at, unit.header.format)?;
-                        return Ok(None);
-                    }
-                    shape => return self.other(unit, shape, at, out),
-                }
-            }
             _ => return Err(Damage::UnknownForm),
         }))
+    }
+
+    /// A value whose form stands before it.
+    fn indirect(
+        &mut self,
+        unit: &UnitScan<'_, '_>,
+        shape: Shape,
+        at: &mut usize,
+        out: &mut Nodes,
+    ) -> Result<Option<(u64, Class)>, Damage> {
+        let bytes = unit.bytes;
+        let start = *at;
+        let fixed = |size: u8| bytes.sized(start, usize::from(size));
+        let found = match shape {
+            Shape::Present => (1, Class::Constant),
+            Shape::U8 => (fixed(1)?, Class::Constant),
+            Shape::U16 => (fixed(2)?, Class::Constant),
+            Shape::SectionOffset(size) => (fixed(size)?, Class::SectionOffset),
+            Shape::Text => (u64::from(self.names.intern(bytes.string(start)?).0), Class::Text),
+            Shape::StringOffset => {
+                (self.string(unit, fixed(unit.header.format.offset_size)?)?, Class::Text)
+            }
+            Shape::Address(_) | Shape::Expression | Shape::Block(_) | Shape::BlockUleb => {
+                shape.skip(bytes, at, unit.header.format)?;
+                return Ok(None);
+            }
+            shape => return self.other(unit, shape, at, out),
+        };
+        shape.skip(bytes, at, unit.header.format)?;
+        Ok(Some(found))
     }
 
     /// The name at `offset` of the unit's `.debug_str`.

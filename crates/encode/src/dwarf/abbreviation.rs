@@ -287,7 +287,7 @@ impl Role {
             | dw::DW_TAG_try_block
             | dw::DW_TAG_catch_block
             | dw::DW_TAG_with_stmt
-            | dw::DW_TAG_formal_parameter_pack => Self::Scope,
+            | dw::DW_TAG_GNU_formal_parameter_pack => Self::Scope,
             _ => Self::Ignored,
         }
     }

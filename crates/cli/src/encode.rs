@@ -1,0 +1,218 @@
+//! `btfkit encode`: DWARF in, BTF out.
+
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use btfkit_btf::Btf;
+use btfkit_encode::object::Object;
+use btfkit_encode::object::companion::Companions;
+use btfkit_encode::section_writer::{NewSection, put_sections};
+use btfkit_encode::{Encoded, Options, Variables, atomic_file};
+use clap::{Args, ValueEnum};
+use gimli::constants::DwLang;
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::{language, summary};
+
+/// Encode the DWARF of a kernel, module, object or program as BTF, with every global variable
+///
+/// The result is deduplicated, sorted by name and checked by the rules of the kernel's verifier before it is
+/// written; it does not depend on the number of threads, the order of units or the directory.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    btfkit encode vmlinux -o vmlinux.btf\n  \
+    btfkit encode vmlinux --in-place --vars lean\n  \
+    btfkit encode nf_tables.ko --base vmlinux.btf -o nf_tables.btf\n  \
+    btfkit encode vmlinux --only-vars --base /sys/kernel/btf/vmlinux -o vars.btf\n  \
+    btfkit encode vmlinux --explain jiffies")]
+pub(crate) struct Arguments {
+    /// ELF file with DWARF, or with a separate debug file that build id or debug link name
+    input: PathBuf,
+
+    /// Write the BTF to this file ("-" for standard output)
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+
+    /// Put the BTF into the input itself, as its section .BTF
+    #[arg(long, conflicts_with = "output")]
+    in_place: bool,
+
+    /// Split the output on the BTF in this file (raw BTF, or an ELF file with a section .BTF)
+    #[arg(long, value_name = "FILE")]
+    base: Option<PathBuf>,
+
+    /// Which variables to write
+    #[arg(long, value_enum, default_value_t, value_name = "WHICH")]
+    vars: Which,
+
+    /// Also write static variables inside functions, under their symbols' names (count.12)
+    #[arg(long)]
+    function_statics: bool,
+
+    /// Write variables only, and types that only they use: a side file for the kernel whose BTF is --base
+    #[arg(long, requires = "base")]
+    only_vars: bool,
+
+    /// Write optimised functions as the compiler left them, under their symbols' names (foo.isra.0)
+    #[arg(long)]
+    true_signatures: bool,
+
+    /// Leave functions out
+    #[arg(long)]
+    no_functions: bool,
+
+    /// Add a layout section, by which older readers can skip kinds they do not know (kernels from 7.1 on accept it)
+    #[arg(long)]
+    layout: bool,
+
+    /// Only units in these languages
+    #[arg(long, value_name = "LANG,…", value_delimiter = ',', value_parser = language::parse)]
+    lang: Vec<&'static [DwLang]>,
+
+    /// No units in these languages
+    #[arg(long, value_name = "LANG,…", value_delimiter = ',', value_parser = language::parse)]
+    lang_exclude: Vec<&'static [DwLang]>,
+
+    /// Threads [default: one for each processor]
+    #[arg(short = 'j', long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    jobs: usize,
+
+    /// Say why the functions and variables of this name are in the output, or not
+    #[arg(long, value_name = "NAME")]
+    explain: Option<String>,
+
+    /// Look for separate debug files here
+    #[arg(long, value_name = "DIR", default_value = "/usr/lib/debug")]
+    debug_root: Vec<PathBuf>,
+
+    /// Print how long each phase took
+    #[arg(long)]
+    time: bool,
+
+    /// Print the summary as JSON, on standard output
+    #[arg(long)]
+    json: bool,
+
+    /// Print nothing but errors
+    #[arg(short, long, conflicts_with_all = ["time", "json"])]
+    quiet: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+enum Which {
+    /// No variables
+    None,
+    /// Per-CPU variables, as kernels have them today
+    #[value(name = "percpu")]
+    PerCpu,
+    /// Without what is freed after boot and what macros generate
+    Lean,
+    /// Every data object that has a symbol and a type
+    #[default]
+    All,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> crate::Outcome {
+    let base = arguments.base.as_deref().map(read_btf).transpose()?;
+    let object = Object::open(&arguments.input)?;
+    let languages = |names: &[&'static [DwLang]]| names.iter().flat_map(|names| names.iter().copied()).collect();
+    let options = Options {
+        variables: match arguments.vars {
+            Which::None => Variables::None,
+            Which::PerCpu => Variables::PerCpu,
+            Which::Lean => Variables::Lean,
+            Which::All => Variables::All,
+        },
+        function_statics: arguments.function_statics,
+        no_functions: arguments.no_functions,
+        only_variables: arguments.only_vars,
+        true_signatures: arguments.true_signatures,
+        base: base.map(Arc::new),
+        languages: languages(&arguments.lang),
+        excluded_languages: languages(&arguments.lang_exclude),
+        threads: arguments.jobs,
+        explain: arguments.explain.clone(),
+        layout: arguments.layout,
+    };
+    let companions = Companions::new(arguments.debug_root.clone());
+    let bar = progress_bar(arguments.quiet);
+    let encoded = btfkit_encode::encode(&object, &options, &companions, &|done, total| {
+        bar.set_length(total);
+        bar.set_position(done);
+    });
+    bar.finish_and_clear();
+    let encoded = encoded?;
+    let start = std::time::Instant::now();
+    write(arguments, &object, &encoded)?;
+    let written = start.elapsed().as_secs_f64();
+    report(arguments, encoded, written)
+}
+
+fn write(arguments: &Arguments, object: &Object, encoded: &Encoded) -> crate::Outcome {
+    if arguments.in_place {
+        let section = NewSection { name: ".BTF", bytes: &encoded.bytes, alignment: 4 };
+        put_sections(object, &[section], &arguments.input)?;
+    } else if let Some(output) = &arguments.output {
+        if output == Path::new("-") {
+            std::io::stdout().write_all(&encoded.bytes)?;
+        } else {
+            atomic_file::atomic_write(output, |file| file.write_all(&encoded.bytes))?;
+        }
+    }
+    Ok(())
+}
+
+fn report(arguments: &Arguments, encoded: Encoded, written: f64) -> crate::Outcome {
+    let mut report = encoded.report;
+    report.phases.push(btfkit_encode::Phase { name: "write", seconds: written });
+    if arguments.json {
+        serde_json::to_writer_pretty(std::io::stdout(), &report)?;
+        println!();
+        return Ok(());
+    }
+    let to_stdout = arguments.output.as_deref() == Some(Path::new("-"));
+    if arguments.quiet {
+        return Ok(());
+    }
+    let mut text = String::new();
+    if arguments.explain.is_some() {
+        for line in &report.explanations {
+            text.push_str(line);
+            text.push('\n');
+        }
+    } else {
+        text = summary::render(&report);
+    }
+    if arguments.time {
+        text.push_str(&summary::phases(&report));
+    }
+    if to_stdout {
+        anstream::eprint!("{text}");
+    } else {
+        anstream::print!("{text}");
+    }
+    Ok(())
+}
+
+/// The BTF in a file: raw, or the section .BTF of an ELF file.
+fn read_btf(path: &Path) -> Result<Btf<'static>, Box<dyn std::error::Error>> {
+    let name = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
+    let bytes = std::fs::read(path).map_err(|error| name(&error))?;
+    let bytes = if bytes.starts_with(b"\x7fELF") {
+        let object = Object::from_bytes(path, bytes)?;
+        let section = object.section_by_name(".BTF").ok_or_else(|| name(&"has no section .BTF"))?;
+        object.section_data(section.index)?.into_owned()
+    } else {
+        bytes
+    };
+    Btf::parse(bytes).map_err(|error| name(&error).into())
+}
+
+fn progress_bar(quiet: bool) -> ProgressBar {
+    if quiet || !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let style = ProgressStyle::with_template("{msg} {wide_bar} {bytes}/{total_bytes} {eta}");
+    ProgressBar::new(0).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar())).with_message("reading")
+}

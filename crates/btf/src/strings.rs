@@ -93,6 +93,13 @@ impl StringTable {
         offset
     }
 
+    /// Makes room for about `count` more strings.
+    pub(crate) fn reserve(&mut self, count: usize) {
+        let index = self.index.get_or_insert_with(|| StringIndex::of_section(&self.bytes));
+        index.table.reserve(count, |slot| spread(slot.hash));
+        self.bytes.reserve(count.saturating_mul(20));
+    }
+
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.bytes
     }

@@ -1,6 +1,6 @@
 //! Times what this crate does on one BTF file: `cargo run --release --example timings [FILE]`. Best of five, one core.
 
-use btfkit_btf::{Btf, Builder, Kind, check, order};
+use btfkit_btf::{Btf, Builder, ByteOrder, Kind, Member, TypeId, check, order};
 use std::hint::black_box;
 use std::time::Instant;
 
@@ -20,7 +20,19 @@ fn main() {
     });
     time("build: push every type", || {
         let mut builder = Builder::like(&btf);
+        builder.reserve(btf.type_count() as usize);
         btf.types().for_each(|ty| drop(builder.push(ty)));
+        builder.finish()
+    });
+    time("build: 200,000 pointers, members and names", || {
+        let mut builder = Builder::new(ByteOrder::NATIVE);
+        builder.reserve(200_000);
+        for id in 1..=100_000 {
+            let name = builder.string(format!("struct_{id}").as_bytes());
+            builder.pointer(TypeId(id));
+            let member = Member { name, type_id: TypeId(id), ..Member::default() };
+            drop(builder.aggregate(Kind::Struct, name, 8, &[member; 4]));
+        }
         builder.finish()
     });
     time("build: copy whole", || Builder::from_btf(&btf).finish());

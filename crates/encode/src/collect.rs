@@ -4,7 +4,7 @@
 //! forgets the rest. At the end the tables are merged. If units refer to DIEs of each other (link-time optimisation,
 //! `dwz`, type units), they are scanned as one instead: see [`linked`].
 
-use std::collections::{HashMap, HashSet};
+use hashbrown::{HashMap, HashSet};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 

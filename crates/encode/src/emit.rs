@@ -1,7 +1,7 @@
 //! Records, functions and variables into BTF.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use hashbrown::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
 use btfkit_btf::{

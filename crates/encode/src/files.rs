@@ -2,7 +2,7 @@
 //! entries to, and the `.dwo` files or the `.dwp` package of split units.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use hashbrown::HashMap;
 
 use crate::collect::Skeleton;
 use crate::dwarf::Dwarf;

@@ -9,7 +9,7 @@
 //! that may tell apart more types, which are treated the same, until no name has two contents. Units in C hardly
 //! ever need a second round.
 
-use std::collections::HashMap;
+use hashbrown::HashMap;
 
 use crate::names::Name;
 use crate::record::{Aggregate, Kind, RecordId, RecordTable, head};

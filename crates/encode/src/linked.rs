@@ -4,7 +4,7 @@
 //! references become node numbers, and the whole is treated as a single unit: names that mean several things in it are
 //! told apart as they are within a unit.
 
-use std::collections::HashMap;
+use hashbrown::HashMap;
 
 use crate::collect::{Collected, Source, Worker, merge};
 use crate::dwarf::bytes::Damage;

@@ -1,12 +1,14 @@
 //! Names as numbers: equal names have equal numbers, and nothing is copied.
 //!
-//! Linkers merge `.debug_str`, so most strings stand there once and their offset can stand for them. What is not
-//! so (strings inside DIEs, a second copy in the section, the tail of another string, other files' strings) is looked
-//! up by its bytes: first among the section's strings, then in a side table. One bit a byte of the section tells the
-//! two cases apart, so that the common one costs a load and a shift.
+//! Linkers merge `.debug_str`, so most strings stand there once, be it as the tail of a longer one, and their offset
+//! can stand for them. What is not so (strings inside DIEs, a second copy in the section, other files' strings) is
+//! looked up by its bytes: first among the section's strings, then in a side table. One bit a byte of the section
+//! tells the two cases apart, so that the common one costs a load and a shift. Tails are found as they are met.
 
-use std::collections::HashMap;
 use std::sync::RwLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use hashbrown::HashMap;
 
 /// A name. Equal numbers are equal bytes within one [`Names`]; the order means nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
@@ -33,8 +35,8 @@ struct Side {
 #[derive(Debug)]
 pub struct Names<'d> {
     text: &'d [u8],
-    /// A bit for each byte of `text`: 1 where a string starts that is the first of its bytes.
-    first: Vec<u64>,
+    /// A bit for each byte of `text`: 1 where a string starts whose offset is its name.
+    first: Vec<AtomicU64>,
     /// Open addressing: offset + 1 of each string whose bit is set.
     slots: Vec<u32>,
     side: RwLock<Side>,
@@ -59,7 +61,7 @@ impl<'d> Names<'d> {
         let capacity = (count * 2).next_power_of_two().max(16);
         let mut names = Self {
             text,
-            first: vec![0; text.len() / 64 + 1],
+            first: std::iter::repeat_with(AtomicU64::default).take(text.len() / 64 + 1).collect(),
             slots: vec![0; capacity],
             side: RwLock::new(Side::default()),
             type_tag: Name::NONE,
@@ -71,7 +73,7 @@ impl<'d> Names<'d> {
                 let slot = names.slot(&text[at..at + length]);
                 if names.slots[slot] == 0 {
                     names.slots[slot] = at as u32 + 1;
-                    names.first[at / 64] |= 1 << (at % 64);
+                    *names.first[at / 64].get_mut() |= 1 << (at % 64);
                 }
             }
             at += length + 1;
@@ -102,7 +104,7 @@ impl<'d> Names<'d> {
     #[inline]
     pub fn at(&self, offset: u64) -> Option<Name> {
         let index = offset as usize;
-        let word = *self.first.get(index / 64)?;
+        let word = self.first.get(index / 64)?.load(Ordering::Relaxed);
         if word >> (index % 64) & 1 != 0 && offset < self.text.len() as u64 {
             return Some(Name(offset as u32 + 1));
         }
@@ -111,9 +113,18 @@ impl<'d> Names<'d> {
 
     #[cold]
     fn at_other(&self, offset: u64) -> Option<Name> {
-        let rest = self.text.get(usize::try_from(offset).ok()?..)?;
-        let length = memchr(rest)?;
-        Some(self.intern(&rest[..length]))
+        let at = usize::try_from(offset).ok()?;
+        let rest = self.text.get(at..)?;
+        let bytes = &rest[..memchr(rest)?];
+        if let Some(name) = self.find(bytes) {
+            return Some(name);
+        }
+        let mut side = self.side.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let number = *side.numbers.entry(bytes.into()).or_insert(at as u32 + 1);
+        if number == at as u32 + 1 {
+            self.first[at / 64].fetch_or(1 << (at % 64), Ordering::Relaxed);
+        }
+        Some(Name(number))
     }
 
     /// The number of a name given by its bytes.
@@ -142,12 +153,6 @@ impl<'d> Names<'d> {
         }
         let side = self.side.read().unwrap_or_else(std::sync::PoisonError::into_inner);
         side.numbers.get(bytes).map(|&number| Name(number))
-    }
-
-    /// The bytes of `name`.
-    pub fn bytes(&mut self, name: Name) -> &[u8] {
-        let side = self.side.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner);
-        Self::lookup(self.text, &side.names, name)
     }
 
     /// Ends the collecting: from here on names are only read.

@@ -15,7 +15,7 @@
 //!
 //! Every choice goes by content and by how many units make it, never by the numbers that records happen to have.
 
-use std::collections::HashMap;
+use hashbrown::HashMap;
 
 use crate::intern::UnitTypes;
 use crate::names::{FrozenNames, Name};
@@ -257,9 +257,9 @@ fn contents(
                 seen[record.index()] = true;
             }
         } else {
-            let own: std::collections::HashSet<RecordId> =
+            let own: hashbrown::HashSet<RecordId> =
                 unit.conflicts.iter().map(|&(_, content)| content).collect();
-            for record in unit.records.iter().filter(|record| !own.contains(record)) {
+            for record in unit.records.iter().filter(|&record| !own.contains(record)) {
                 seen[record.index()] = true;
             }
         }

@@ -1,6 +1,6 @@
 //! Data symbols: what the linker says is where.
 
-use std::collections::HashMap;
+use hashbrown::HashMap;
 
 use crate::names::{Name, Names};
 use crate::object::{Object, Result, SymbolSection, elf};

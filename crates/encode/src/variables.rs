@@ -9,7 +9,7 @@
 //! whose type has the symbol's size is placed; the others are written without a place, and whoever reads them looks
 //! their symbol up.
 
-use std::collections::HashMap;
+use hashbrown::HashMap;
 
 use serde::Serialize;
 

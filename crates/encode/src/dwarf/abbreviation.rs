@@ -450,7 +450,7 @@ pub struct Abbreviation {
 pub struct AbbreviationTable {
     entries: Vec<Abbreviation>,
     /// `code - 1` to index + 1, for tables whose codes are not 1, 2, 3, …
-    sparse: std::collections::HashMap<u64, u32>,
+    sparse: hashbrown::HashMap<u64, u32>,
     steps: Vec<Step>,
     constants: Vec<i64>,
 }

@@ -14,7 +14,7 @@ pub use examine::{DECLARED, FunctionState, Unit, examine};
 pub use kfuncs::{KfuncTag, kfuncs};
 pub use select::{FunctionChoice, Verdict, select};
 
-use std::collections::HashMap;
+use hashbrown::HashMap;
 
 use crate::names::{Name, Names};
 use crate::object::{Object, Result, SymbolSection, elf};

@@ -1,1 +1,42 @@
-fn main() {}
+//! What developers of btfkit run: `cargo xtask test|fixtures|compare|bench|fuzz-smoke`.
+//!
+//! One file per subcommand. The checks against real kernels are in `real/`, what they need from Debian in `fixtures/`.
+
+mod bench;
+mod command;
+mod fast;
+mod fixtures;
+mod real;
+mod test;
+mod verdict;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// What developers of btfkit run.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    Test(test::Arguments),
+    Fixtures(fixtures::Arguments),
+    Bench(bench::Arguments),
+}
+
+fn main() -> ExitCode {
+    let outcome = match Arguments::parse().task {
+        Task::Test(arguments) => test::run(&arguments),
+        Task::Fixtures(arguments) => fixtures::run(&arguments),
+        Task::Bench(arguments) => bench::run(&arguments),
+    };
+    outcome.unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
+}

@@ -1,0 +1,43 @@
+//! `cargo xtask test`: the README's test command, and what CI runs.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::ValueEnum;
+
+use crate::verdict::Tally;
+use crate::{fast, real};
+
+/// Run the tests: the fast tier, then the checks against real kernels.
+///
+/// The fast tier needs a C compiler. The real tier needs Debian's apt and about 4 GB of disk under ~/.cache/btfkit;
+/// root lets it also ask the running kernel. What cannot run here says so in one line that begins with SKIPPED. The
+/// last line counts: `N passed, N failed, N skipped`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// Which tests.
+    #[arg(long, value_enum, default_value_t = Tier::All)]
+    tier: Tier,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Tier {
+    /// Formatting, lints, documentation, unit and command line tests.
+    Fast,
+    /// Debian kernels, checked against pahole, bpftool, libbpf and the running kernel.
+    Real,
+    /// Both.
+    All,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
+    let mut tally = Tally::default();
+    if arguments.tier != Tier::Real {
+        fast::run(&mut tally);
+    }
+    if arguments.tier != Tier::Fast {
+        real::run(&mut tally);
+    }
+    println!("{tally}");
+    Ok(tally.exit_code())
+}

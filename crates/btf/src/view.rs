@@ -1,0 +1,393 @@
+//! [`Btf`]: a view over the bytes of a BTF blob.
+//!
+//! Opening walks the records once to note where each starts: one `u32` per type. Nothing else is parsed before it is
+//! asked for, and nothing is copied. Structure is checked as far as memory safety and [`Type`]'s accessors need it;
+//! whether a kernel would take the blob is for [`crate::check`] to say.
+
+use crate::header::Header;
+use crate::kind::Info;
+use crate::layout::{self, KindLayout};
+use crate::names::NameIndex;
+use crate::strings::StringIndex;
+use crate::{ByteOrder, Error, Kind, StringOffset, Type, TypeId, error::Result};
+use std::borrow::Cow;
+use std::ffi::CStr;
+use std::fmt;
+use std::ops::Range;
+use std::sync::{Arc, OnceLock};
+
+/// A BTF blob, mapped, borrowed or owned, in either byte order, alone or split on a base.
+pub struct Btf<'a> {
+    data: Cow<'a, [u8]>,
+    header: Header,
+    types: Range<usize>,
+    strings: Range<usize>,
+    layout: Range<usize>,
+    /// Where each own type starts, in bytes from the start of the type section.
+    offsets: Vec<u32>,
+    base: Option<Arc<Btf<'a>>>,
+    first_id: u32,
+    first_string: u32,
+    names: OnceLock<NameIndex>,
+    string_index: OnceLock<StringIndex>,
+    pointer_size: OnceLock<u8>,
+}
+
+impl<'a> Btf<'a> {
+    /// Opens a blob that stands alone.
+    ///
+    /// # Errors
+    /// The header is not BTF's, a section or a record lies outside, or a kind is unknown and no layout section tells
+    /// how long its records are.
+    pub fn parse(data: impl Into<Cow<'a, [u8]>>) -> Result<Self> {
+        Self::open(data.into(), None)
+    }
+
+    /// Opens a blob split on `base`: its ids and string offsets go on where those of `base` end.
+    ///
+    /// # Errors
+    /// As [`Btf::parse`]; also when the two differ in byte order.
+    pub fn parse_split(data: impl Into<Cow<'a, [u8]>>, base: Arc<Btf<'a>>) -> Result<Self> {
+        Self::open(data.into(), Some(base))
+    }
+
+    fn open(data: Cow<'a, [u8]>, base: Option<Arc<Btf<'a>>>) -> Result<Self> {
+        let header = Header::parse(&data)?;
+        let (first_id, first_string) = match &base {
+            Some(base) if base.byte_order() != header.order => return Err(Error::BaseByteOrder),
+            Some(base) => (base.end_id(), base.end_string()),
+            None => (1, 0),
+        };
+        let types = header.range("type", header.type_offset, header.type_length, data.len())?;
+        let strings = header.range("string", header.string_offset, header.string_length, data.len())?;
+        let layout = header.range("layout", header.layout_offset, header.layout_length, data.len())?;
+        if data[strings.clone()].last().is_some_and(|&last| last != 0) {
+            return Err(Error::StringsUnterminated);
+        }
+        if base.is_none() && data[strings.clone()].first().is_some_and(|&first| first != 0) {
+            return Err(Error::StringsFirst);
+        }
+        let mut btf = Self {
+            data,
+            header,
+            types,
+            strings,
+            layout,
+            offsets: Vec::new(),
+            base,
+            first_id,
+            first_string,
+            names: OnceLock::new(),
+            string_index: OnceLock::new(),
+            pointer_size: OnceLock::new(),
+        };
+        if first_string.checked_add(header.string_length).is_none() {
+            return Err(Error::TooLarge);
+        }
+        btf.offsets = btf.record_offsets()?;
+        Ok(btf)
+    }
+
+    /// Walks the records and notes where each starts.
+    fn record_offsets(&self) -> Result<Vec<u32>> {
+        let section = self.type_section();
+        // Records average 25 bytes in a kernel.
+        let mut offsets = Vec::with_capacity(section.len() / 22);
+        let mut at = 0usize;
+        while at < section.len() {
+            let offset = at as u32;
+            let id = TypeId(self.first_id.checked_add(offsets.len() as u32).ok_or(Error::TooLarge)?);
+            let rest = &section[at..];
+            if rest.len() < 12 {
+                return Err(Error::TypeTruncated { id, offset });
+            }
+            let info = Info(self.header.order.word(rest, 1));
+            let kind = info.kind();
+            if kind == Kind::Void {
+                return Err(Error::UnknownKind { id, kind, offset });
+            }
+            let size = layout::record_size(kind, info.vlen(), |kind| self.kind_layout(kind))
+                .ok_or(Error::UnknownKind { id, kind, offset })?;
+            if size > rest.len() as u64 {
+                return Err(Error::TypeTruncated { id, offset });
+            }
+            offsets.push(offset);
+            at += size as usize;
+        }
+        if self.first_id as usize + offsets.len() > i32::MAX as usize {
+            return Err(Error::TooLarge);
+        }
+        offsets.shrink_to_fit();
+        Ok(offsets)
+    }
+
+    /// The header.
+    pub fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// Order of the bytes of all numbers.
+    pub fn byte_order(&self) -> ByteOrder {
+        self.header.order
+    }
+
+    /// The base this is split on.
+    pub fn base(&self) -> Option<&Arc<Btf<'a>>> {
+        self.base.as_ref()
+    }
+
+    /// Number of own types: those of a base are not counted, neither is `void`.
+    pub fn type_count(&self) -> u32 {
+        self.offsets.len() as u32
+    }
+
+    /// Id of the first own type: 1, or where the base ends.
+    pub fn first_id(&self) -> TypeId {
+        TypeId(self.first_id)
+    }
+
+    /// The id after the last: ids below it, from 0 on, are those of `void`, of the bases and of this.
+    pub fn next_id(&self) -> TypeId {
+        TypeId(self.end_id())
+    }
+
+    fn end_id(&self) -> u32 {
+        self.first_id + self.offsets.len() as u32
+    }
+
+    /// Offset of the first own string: 0, or where the strings of the base end.
+    pub fn first_string(&self) -> StringOffset {
+        StringOffset(self.first_string)
+    }
+
+    /// The offset after the last own string.
+    pub fn end_string(&self) -> u32 {
+        self.first_string + self.strings.len() as u32
+    }
+
+    /// All bytes of the blob.
+    pub fn bytes(&self) -> &[u8] {
+        &self.data
+    }
+
+    /// The bytes of the type section.
+    pub fn type_section(&self) -> &[u8] {
+        &self.data[self.types.clone()]
+    }
+
+    /// The bytes of the string section.
+    pub fn string_section(&self) -> &[u8] {
+        &self.data[self.strings.clone()]
+    }
+
+    /// The bytes of the layout section; empty when there is none.
+    pub fn layout_section(&self) -> &[u8] {
+        &self.data[self.layout.clone()]
+    }
+
+    /// The bytes of the header beyond the fields known here.
+    pub fn header_tail(&self) -> &[u8] {
+        let known =
+            if self.header.length < Header::WITH_LAYOUT { Header::CLASSIC } else { Header::WITH_LAYOUT };
+        &self.data[known as usize..self.header.length as usize]
+    }
+
+    /// What the layout section says of `kind`; a split blob without one asks its base.
+    pub fn kind_layout(&self, kind: u8) -> Option<KindLayout> {
+        if self.layout.is_empty() {
+            return self.base.as_ref()?.kind_layout(kind);
+        }
+        layout::entry(self.layout_section(), self.header.order, kind)
+    }
+
+    /// The own types, in the order of their ids.
+    pub fn types(&self) -> impl ExactSizeIterator<Item = Type<'_>> + DoubleEndedIterator + Clone {
+        (0..self.offsets.len()).map(|index| self.own(index))
+    }
+
+    /// The type with this id, in this blob or in a base. `void` has an empty record of kind [`Kind::Void`].
+    ///
+    /// # Errors
+    /// No type has this id.
+    #[inline]
+    pub fn get(&self, id: TypeId) -> Result<Type<'_>> {
+        let mut level: &Btf<'_> = self;
+        loop {
+            if let Some(index) = id.0.checked_sub(level.first_id) {
+                if (index as usize) < level.offsets.len() {
+                    return Ok(level.own(index as usize));
+                }
+                return Err(Error::NoSuchType(id));
+            }
+            match &level.base {
+                Some(base) => level = base,
+                None => return Ok(Type::void(level)),
+            }
+        }
+    }
+
+    #[inline]
+    pub(crate) fn own(&self, index: usize) -> Type<'_> {
+        let section = self.type_section();
+        let start = self.offsets[index] as usize;
+        let end = self.offsets.get(index + 1).map_or(section.len(), |&next| next as usize);
+        Type::new(self, TypeId(self.first_id + index as u32), &section[start..end])
+    }
+
+    /// The string at `offset`, without its NUL.
+    ///
+    /// # Errors
+    /// The offset lies outside the strings of this blob and its bases.
+    #[inline]
+    pub fn string(&self, offset: StringOffset) -> Result<&[u8]> {
+        let rest = self.string_tail(offset).ok_or(Error::NoSuchString(offset))?;
+        Ok(CStr::from_bytes_until_nul(rest).map_or(rest, CStr::to_bytes))
+    }
+
+    /// The string at `offset` for showing: bytes that are not UTF-8 become U+FFFD.
+    ///
+    /// # Errors
+    /// As [`Btf::string`].
+    pub fn str(&self, offset: StringOffset) -> Result<Cow<'_, str>> {
+        self.string(offset).map(String::from_utf8_lossy)
+    }
+
+    /// The string section that `offset` falls into, from there on.
+    #[inline]
+    pub(crate) fn string_tail(&self, offset: StringOffset) -> Option<&[u8]> {
+        let mut level: &Btf<'_> = self;
+        while offset.0 < level.first_string {
+            level = level.base.as_ref()?;
+        }
+        let section = level.string_section();
+        let at = (offset.0 - level.first_string) as usize;
+        // Offset 0 is the empty string even where the section is empty.
+        if at == 0 && level.first_string == 0 && section.is_empty() {
+            return Some(&[]);
+        }
+        section.get(at..).filter(|rest| !rest.is_empty())
+    }
+
+    /// All types with this name: those of the lowest base first, each level's in the order of ids.
+    pub fn named<'b>(&'b self, name: &[u8]) -> impl Iterator<Item = Type<'b>> + use<'a, 'b> {
+        let mut levels = Vec::new();
+        let mut next = Some(self);
+        while let Some(level) = next {
+            levels.push(level.own_named(name));
+            next = level.base.as_deref();
+        }
+        levels.into_iter().rev().flatten()
+    }
+
+    /// The first type with this name and kind, looking into the lowest base first.
+    pub fn find(&self, name: &[u8], kind: Kind) -> Option<Type<'_>> {
+        self.named(name).find(|ty| ty.kind() == kind)
+    }
+
+    /// Own types with this name, in the order of ids.
+    pub fn own_named<'b>(&'b self, name: &[u8]) -> impl Iterator<Item = Type<'b>> + use<'a, 'b> {
+        let index = self.names.get_or_init(|| NameIndex::new(self));
+        index.positions(self, name).map(|position| self.own(index.own_index(position)))
+    }
+
+    /// Whether the own types are sorted by name, anonymous ones first, as kernels from 7.0 on and libbpf search them.
+    pub fn is_sorted_by_name(&self) -> bool {
+        self.names.get_or_init(|| NameIndex::new(self)).is_sorted()
+    }
+
+    /// The offset of `string`, when it is a whole string of this blob or a base.
+    pub fn find_string(&self, string: &[u8]) -> Option<StringOffset> {
+        if string.is_empty() {
+            return Some(StringOffset::EMPTY);
+        }
+        if let Some(found) = self.base.as_ref().and_then(|base| base.find_string(string)) {
+            return Some(found);
+        }
+        let index = self.string_index.get_or_init(|| StringIndex::of_section(self.string_section()));
+        Some(StringOffset(self.first_string + index.find(self.string_section(), string)?))
+    }
+
+    /// Size of a pointer in bytes: that of an integer named `long`, `unsigned long` or the like; 8 when there is none.
+    pub fn pointer_size(&self) -> u8 {
+        if let Some(base) = &self.base {
+            return base.pointer_size();
+        }
+        *self.pointer_size.get_or_init(|| {
+            let long = |ty: &Type<'_>| {
+                const LONG: [&[u8]; 6] = [
+                    b"long",
+                    b"long int",
+                    b"unsigned long",
+                    b"long unsigned int",
+                    b"unsigned long int",
+                    b"long signed int",
+                ];
+                ty.kind() == Kind::Int && matches!(ty.raw_size(), 4 | 8) && LONG.contains(&ty.name())
+            };
+            self.types().find(long).map_or(8, |ty| ty.raw_size() as u8)
+        })
+    }
+
+    /// Follows typedefs, `const`, `volatile`, `restrict` and type tags to the type that they stand for.
+    ///
+    /// # Errors
+    /// A type is missing, or the chain does not end within [`Btf::CHAIN_LIMIT`] steps.
+    pub fn skip_modifiers(&self, id: TypeId) -> Result<Type<'_>> {
+        let mut ty = self.get(id)?;
+        for _ in 0..Self::CHAIN_LIMIT {
+            if !ty.kind().is_modifier() {
+                return Ok(ty);
+            }
+            ty = self.get(ty.raw_type_id())?;
+        }
+        Err(Error::ChainTooLong(id))
+    }
+
+    /// Longest chain of modifiers and arrays that is followed. The kernel stops at 32.
+    pub const CHAIN_LIMIT: usize = 256;
+
+    /// Size in bytes of a value of this type.
+    ///
+    /// # Errors
+    /// The type has no size, a type is missing, or a chain is too long or a cycle.
+    pub fn size_of(&self, id: TypeId) -> Result<u64> {
+        let mut count = 1u64;
+        let mut ty = self.get(id)?;
+        for _ in 0..Self::CHAIN_LIMIT {
+            let size = match ty.kind() {
+                Kind::Int
+                | Kind::Struct
+                | Kind::Union
+                | Kind::Enum
+                | Kind::Enum64
+                | Kind::Float
+                | Kind::DataSec => u64::from(ty.raw_size()),
+                Kind::Ptr => u64::from(self.pointer_size()),
+                Kind::Array => {
+                    let array = ty.array().ok_or(Error::NoSize(id))?;
+                    count = count.saturating_mul(u64::from(array.count));
+                    ty = self.get(array.element)?;
+                    continue;
+                }
+                kind if kind.is_modifier() || kind == Kind::Var => {
+                    ty = self.get(ty.raw_type_id())?;
+                    continue;
+                }
+                _ => return Err(Error::NoSize(id)),
+            };
+            return Ok(count.saturating_mul(size));
+        }
+        Err(Error::ChainTooLong(id))
+    }
+}
+
+impl fmt::Debug for Btf<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Btf")
+            .field("header", &self.header)
+            .field("first_id", &self.first_id)
+            .field("type_count", &self.offsets.len())
+            .field("split", &self.base.is_some())
+            .finish_non_exhaustive()
+    }
+}

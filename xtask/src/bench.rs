@@ -99,9 +99,10 @@ impl Encode {
     }
 }
 
-fn btfkit_encode(program: &Path, kernel: &Path, output: &Path) -> Command {
+/// A btfkit that will encode `input` with all variables to `output`, on as many threads as pahole.
+fn btfkit_encode(program: &Path, input: &Path, output: &Path) -> Command {
     let mut command = Command::new(program);
-    command.arg("encode").arg(kernel).args(["-j", "2", "-o"]).arg(output);
+    command.arg("encode").arg(input).args(["-j", "2", "--lang-exclude", "rust", "-o"]).arg(output);
     command
 }
 

@@ -1,11 +1,11 @@
 //! The fast tier: what needs nothing but the repository, cargo and a C compiler.
 
 use std::io::{BufRead, BufReader};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
-use crate::command::{cargo, run as run_command};
+use crate::command::{cargo, run as run_command, text};
 use crate::verdict::Tally;
 
 pub(crate) fn run(tally: &mut Tally) {
@@ -19,6 +19,12 @@ pub(crate) fn run(tally: &mut Tally) {
     let mut tests = Tally::default();
     tally.check("workspace tests", || workspace_tests(&mut tests));
     tally.add(tests);
+    tally.check("broken inputs", broken_inputs);
+}
+
+/// In a process of its own: what ends that process, or takes its memory, does not end this one.
+fn broken_inputs() -> Result<String> {
+    Ok(text(Command::new("/proc/self/exe").arg("fuzz-smoke"))?.trim().to_owned())
 }
 
 fn cargo_step(arguments: &[&str], environment: &[(&str, &str)]) -> Result<String> {
@@ -75,8 +81,11 @@ fn parse_result(result: &str) -> Tally {
     Tally { passed: number(" passed"), failed: number(" failed"), skipped: number(" ignored") }
 }
 
+/// Leaves out what only says that all is well.
 fn worth_showing(line: &str) -> bool {
-    !line.trim().is_empty() && !line.ends_with(" ... ok") && line != "successes:" && line != "running 0 tests"
+    let is_test_name = line.starts_with("    ") && (!line.trim().contains(' ') || line.contains(" - (line "));
+    let noise = ["", "successes:", "running 0 tests"].contains(&line.trim()) || line.ends_with(" ... ok");
+    !noise && !is_test_name
 }
 
 #[cfg(test)]

@@ -4,8 +4,10 @@
 
 mod bench;
 mod command;
+mod compare;
 mod fast;
 mod fixtures;
+mod fuzz_smoke;
 mod real;
 mod test;
 mod verdict;
@@ -26,14 +28,18 @@ struct Arguments {
 enum Task {
     Test(test::Arguments),
     Fixtures(fixtures::Arguments),
+    Compare(compare::Arguments),
     Bench(bench::Arguments),
+    FuzzSmoke(fuzz_smoke::Arguments),
 }
 
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().task {
         Task::Test(arguments) => test::run(&arguments),
         Task::Fixtures(arguments) => fixtures::run(&arguments),
+        Task::Compare(arguments) => compare::run(&arguments),
         Task::Bench(arguments) => bench::run(&arguments),
+        Task::FuzzSmoke(arguments) => fuzz_smoke::run(&arguments),
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");

@@ -1,20 +1,120 @@
 //! The real tier: Debian kernels, encoded and held against independent readers and the peer.
+//!
+//! Each check is a function that returns what it found, or an error: a failure, or the reason why it cannot run here.
 
-use crate::fixtures::{Kernel, fetch_all};
+mod allowance;
+mod determinism;
+mod encoder;
+mod kernel_verifier;
+mod modules;
+mod peer;
+mod readers;
+mod speed;
+mod symbols;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+use crate::bench;
+use crate::fixtures::{Kernel, Pahole, fetch_all};
 use crate::verdict::Tally;
+use encoder::Encoder;
+use readers::Libbpf;
 
-pub(crate) fn run(tally: &mut Tally) {
-    for (package, kernel) in fetch_all() {
+/// What the checks of all kernels share.
+#[derive(Debug)]
+struct Peers {
+    pahole: Result<Pahole>,
+    bpftool: Result<PathBuf>,
+    libbpf: Result<Libbpf>,
+}
+
+/// A kernel that has been encoded.
+#[derive(Debug)]
+struct Subject<'r> {
+    kernel: &'r Kernel,
+    encoder: &'r Encoder,
+    peers: &'r Peers,
+    /// A folder for outputs.
+    folder: &'r Path,
+    /// The raw BTF that the checks are about.
+    btf: PathBuf,
+}
+
+pub(crate) fn run(tally: &mut Tally, btfkit: Option<&Path>) {
+    let mut encoder = None;
+    tally.check("release build", || {
+        encoder =
+            Some(Encoder::new(btfkit.map_or_else(bench::release_build, |path| Ok(path.to_path_buf()))?));
+        Ok(String::new())
+    });
+    let (Some(encoder), Ok(folder)) = (encoder, tempfile::tempdir()) else {
+        return tally.skip("real tier", "there is no btfkit to test");
+    };
+    let kernels = fetch_all();
+    let peers = Peers {
+        pahole: Pahole::fetch(),
+        bpftool: crate::fixtures::bpftool(),
+        libbpf: crate::fixtures::libbpf().and_then(|()| Libbpf::compile(folder.path())),
+    };
+    for (package, kernel) in kernels {
         match kernel {
-            Ok(kernel) => check_kernel(tally, &kernel),
-            Err(error) => tally.skip(&format!("real tier, {}", package.label), &format!("{error:#}")),
+            Ok(kernel) => check_kernel(tally, &kernel, &encoder, &peers, folder.path()),
+            Err(error) => tally.skip(&format!("real tier: {}", package.label), &format!("{error:#}")),
         }
     }
 }
 
-fn check_kernel(tally: &mut Tally, kernel: &Kernel) {
-    tally.check(&format!("{}: fixture", kernel.label), || {
-        anyhow::ensure!(kernel.vmlinux.is_file(), "there is no vmlinux");
-        Ok(kernel.describe())
+fn check_kernel(tally: &mut Tally, kernel: &Kernel, encoder: &Encoder, peers: &Peers, folder: &Path) {
+    let label = kernel.label;
+    let folder = folder.join(label);
+    let btf = folder.join("vmlinux.btf");
+    let encoded = tally.check(&format!("{label}: encode"), || {
+        fs::create_dir(&folder)?;
+        encoder.encode(&kernel.vmlinux, &btf, &[])?;
+        Ok(format!("{} to {} bytes", kernel.describe(), fs::metadata(&btf)?.len()))
     });
+    if !encoded {
+        return;
+    }
+    let subject = Subject { kernel, encoder, peers, folder: &folder, btf };
+    let mut check = |name: &str, check: fn(&Subject<'_>) -> Result<String>| {
+        tally.check(&format!("{label}: {name}"), || check(&subject));
+    };
+    check("kernel verifier", in_kernel);
+    check("bpftool", in_bpftool);
+    check("libbpf", in_libbpf);
+    check("types and functions as pahole's", peer::check);
+    check("same bytes for any thread count and folder", determinism::check);
+    check("every data symbol has a variable", symbols::check);
+    check("every function static has a variable", symbols::check_function_statics);
+    if !kernel.modules.is_empty() {
+        check("modules", modules::check);
+    }
+    if label == crate::fixtures::KERNELS[0].label {
+        check("speed and memory", speed::check);
+    }
+}
+
+/// A peer that could not be had makes the check that wants it skipped, or failed, as fetching it did.
+fn have<T>(peer: &Result<T>) -> Result<&T> {
+    peer.as_ref().map_err(|error| crate::verdict::unavailable(format!("{error:#}")))
+}
+
+fn in_kernel(subject: &Subject<'_>) -> Result<String> {
+    kernel_verifier::load(&fs::read(&subject.btf)?)?;
+    let release = fs::read_to_string("/proc/sys/kernel/osrelease").context("the running kernel's release")?;
+    Ok(format!("accepted by the running {}", release.trim()))
+}
+
+fn in_bpftool(subject: &Subject<'_>) -> Result<String> {
+    let types = readers::bpftool_dump(have(&subject.peers.bpftool)?, &subject.btf, None)?;
+    Ok(format!("{types} types dumped"))
+}
+
+fn in_libbpf(subject: &Subject<'_>) -> Result<String> {
+    have(&subject.peers.libbpf)?.open(&subject.btf, &[])?;
+    Ok("opened".into())
 }

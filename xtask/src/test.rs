@@ -1,5 +1,6 @@
 //! `cargo xtask test`: the README's test command, and what CI runs.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -18,6 +19,9 @@ pub(crate) struct Arguments {
     /// Which tests.
     #[arg(long, value_enum, default_value_t = Tier::All)]
     tier: Tier,
+    /// The btfkit that the real tier tests [default: a release build of this repository].
+    #[arg(long, value_name = "PATH")]
+    btfkit: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -36,7 +40,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         fast::run(&mut tally);
     }
     if arguments.tier != Tier::Fast {
-        real::run(&mut tally);
+        real::run(&mut tally, arguments.btfkit.as_deref());
     }
     println!("{tally}");
     Ok(tally.exit_code())

@@ -34,26 +34,34 @@ impl Tally {
     pub(crate) fn check(&mut self, name: &str, check: impl FnOnce() -> anyhow::Result<String>) -> bool {
         let start = Instant::now();
         let found = check();
-        let seconds = start.elapsed().as_secs_f64();
-        match found {
-            Ok(detail) => {
-                self.passed += 1;
-                println!("PASSED {name}{} [{seconds:.1} s]", after_colon(&detail));
-                return true;
-            }
-            Err(error) if error.is::<Unavailable>() => self.skip(name, &format!("{error:#}")),
-            Err(error) => {
-                self.failed += 1;
-                println!("FAILED {name}: {error:#} [{seconds:.1} s]");
-            }
-        }
-        false
+        let passed = found.is_ok();
+        println!("{} [{:.1} s]", self.count(name, found), start.elapsed().as_secs_f64());
+        passed
     }
 
     /// Counts a check, or a whole tier, that cannot run here, in one loud line.
     pub(crate) fn skip(&mut self, name: &str, reason: &str) {
-        self.skipped += 1;
-        println!("SKIPPED {name}: {}", reason.replace('\n', " "));
+        println!("{}", self.count(name, Err(unavailable(reason))));
+    }
+
+    /// Counts what a check found; gives the line that says so.
+    fn count(&mut self, name: &str, found: anyhow::Result<String>) -> String {
+        let (verdict, detail) = match found {
+            Ok(detail) => {
+                self.passed += 1;
+                ("PASSED", detail)
+            }
+            Err(error) if error.is::<Unavailable>() => {
+                self.skipped += 1;
+                ("SKIPPED", format!("{error:#}"))
+            }
+            Err(error) => {
+                self.failed += 1;
+                ("FAILED", format!("{error:#}"))
+            }
+        };
+        let separator = if detail.is_empty() { "" } else { ": " };
+        format!("{verdict} {name}{separator}{}", detail.trim().replace('\n', " "))
     }
 
     /// Adds the counts of tests that another runner made.
@@ -75,10 +83,6 @@ impl fmt::Display for Tally {
     }
 }
 
-fn after_colon(detail: &str) -> String {
-    if detail.is_empty() { String::new() } else { format!(": {detail}") }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -86,9 +90,9 @@ mod tests {
     #[test]
     fn an_unavailable_check_is_skipped_and_any_other_error_fails() {
         let mut tally = Tally::default();
-        assert!(tally.check("good", || Ok("fine".into())));
-        assert!(!tally.check("absent", || Err(unavailable("no kernel"))));
-        assert!(!tally.check("bad", || anyhow::bail!("wrong")));
+        assert_eq!(tally.count("good", Ok("fine".into())), "PASSED good: fine");
+        assert_eq!(tally.count("absent", Err(unavailable("no\nkernel"))), "SKIPPED absent: no kernel");
+        assert_eq!(tally.count("bad", Err(anyhow::anyhow!("wrong"))), "FAILED bad: wrong");
         assert_eq!(tally.to_string(), "1 passed, 1 failed, 1 skipped");
     }
 
@@ -96,7 +100,7 @@ mod tests {
     fn context_around_an_unavailable_check_does_not_make_it_fail() {
         use anyhow::Context;
         let mut tally = Tally::default();
-        tally.check("absent", || Err(unavailable("no network")).context("fetching a kernel"));
+        tally.count("absent", Err(unavailable("no network")).context("fetching a kernel"));
         assert_eq!(tally, Tally { passed: 0, failed: 0, skipped: 1 });
     }
 }

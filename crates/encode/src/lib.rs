@@ -1,1 +1,4 @@
 //! From DWARF to BTF.
+#![warn(missing_docs)]
+
+pub mod object;

@@ -69,16 +69,18 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// All seeds, in the order of their paths.
+/// All seeds, in the order of targets and paths.
 fn seeds() -> Result<Vec<Seed>> {
     let mut seeds = Vec::new();
     for target in &TARGETS {
-        let folder = command::repository().join("fuzz/seeds").join(target.folder);
-        let mut paths: Vec<PathBuf> =
-            fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
-        paths.sort();
-        for path in paths {
-            seeds.push(Seed { target, bytes: fs::read(&path)?, path });
+        for folder in target.folders {
+            let folder = command::repository().join("fuzz/seeds").join(folder);
+            let mut paths: Vec<PathBuf> =
+                fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
+            paths.sort();
+            for path in paths {
+                seeds.push(Seed { target, bytes: fs::read(&path)?, path });
+            }
         }
     }
     Ok(seeds)
@@ -133,7 +135,8 @@ impl Seed {
 
     fn name(&self) -> String {
         let folder = self.path.parent().and_then(Path::parent).unwrap_or(&self.path);
-        self.path.strip_prefix(folder).unwrap_or(&self.path).display().to_string()
+        let path = self.path.strip_prefix(folder).unwrap_or(&self.path);
+        format!("{} in target {}", path.display(), self.target.name)
     }
 }
 

@@ -1,23 +1,37 @@
-//! What broken inputs are fed to.
+//! What broken inputs are fed to. Shared by `cargo xtask fuzz-smoke` and the targets in `fuzz/`.
+
+use std::sync::Arc;
 
 use btfkit_btf::Btf;
+use btfkit_encode::object::Object;
 
-/// A parser, and the folder of its seeds.
+/// A parser, and the folders of its seeds.
 #[derive(Debug)]
 pub(crate) struct Target {
-    pub(crate) folder: &'static str,
+    pub(crate) name: &'static str,
+    pub(crate) folders: &'static [&'static str],
     pub(crate) run: fn(&[u8]),
 }
 
-pub(crate) const TARGETS: [Target; 1] = [Target { folder: "btf", run: read_btf }];
+/// All targets.
+pub(crate) const TARGETS: [Target; 2] = [
+    Target { name: "btf", folders: &["btf"], run: read_btf },
+    Target { name: "elf", folders: &["elf", "dwarf"], run: read_elf },
+];
 
-/// Opens a BTF and asks for everything in it.
-fn read_btf(input: &[u8]) {
+/// Opens a BTF, alone and on itself, and asks for everything in it.
+pub(crate) fn read_btf(input: &[u8]) {
     let Ok(btf) = Btf::parse(input) else { return };
+    ask(&btf);
+    if let Ok(split) = Btf::parse_split(input, Arc::new(btf)) {
+        ask(&split);
+    }
+}
+
+fn ask(btf: &Btf<'_>) {
     for ty in btf.types() {
-        // The sizes of a broken BTF's types are errors, or not; asking is what matters.
-        let _ = btf.size_of(ty.id());
-        let _ = btf.skip_modifiers(ty.id());
+        // The size of a broken BTF's type is an error, or not; asking is what matters.
+        let _ = (btf.size_of(ty.id()), btf.skip_modifiers(ty.id()));
         ty.for_each_reference(|id| drop(btf.get(id)));
         let _ = (ty.name_str(), ty.members().count(), ty.enumerators().count(), ty.params().count());
         let _ =
@@ -27,4 +41,23 @@ fn read_btf(input: &[u8]) {
             "a type is not found by its name"
         );
     }
+}
+
+/// Opens an ELF file and asks for every section, relocated and decompressed, and every symbol.
+pub(crate) fn read_elf(input: &[u8]) {
+    let Ok(object) = Object::from_bytes("input", input.to_vec()) else { return };
+    for section in object.sections() {
+        let _ = (
+            object.raw_section_data(section.index),
+            object.section_content(section.index),
+            section.debug_name(),
+        );
+    }
+    if let Ok(symbols) = object.symbols() {
+        for symbol in symbols.iter() {
+            let _ = (symbol.name(), symbol.is_defined());
+        }
+    }
+    let _ = (object.segments(), object.build_id(), object.debug_link(), object.alternate_link());
+    let _ = object.link_time_optimised();
 }

@@ -1,0 +1,9 @@
+//! An ELF file: `cargo +nightly fuzz run elf fuzz/corpus/elf fuzz/seeds/elf`.
+
+#![no_main]
+
+#[allow(dead_code)]
+#[path = "../../xtask/src/fuzz_smoke/target.rs"]
+mod target;
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| target::read_elf(input));

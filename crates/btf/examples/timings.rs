@@ -1,6 +1,6 @@
 //! Times what this crate does on one BTF file: `cargo run --release --example timings [FILE]`. Best of five, one core.
 
-use btfkit_btf::{Btf, Builder, Kind, order};
+use btfkit_btf::{Btf, Builder, Kind, check, order};
 use std::hint::black_box;
 use std::time::Instant;
 
@@ -24,6 +24,13 @@ fn main() {
         builder.finish()
     });
     time("build: copy whole", || Builder::from_btf(&btf).finish());
+    time("check as vmlinux", || check::check(&bytes, None, check::Profile::Vmlinux));
+    time("check as loaded", || check::check(&bytes, None, check::Profile::Load));
+    for profile in [check::Profile::Vmlinux, check::Profile::Load] {
+        let report = check::check(&bytes, None, profile);
+        println!("             {profile:?}: {} violations", report.total);
+        report.violations.iter().take(5).for_each(|violation| println!("             {violation}"));
+    }
     time("order by name", || order::by_name(&btf));
     time("order leaves first", || order::leaves_first(&btf));
     let by_name = order::by_name(&btf).expect("every kind is known");

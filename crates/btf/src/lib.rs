@@ -24,6 +24,7 @@
 #![warn(missing_docs)]
 
 mod builder;
+pub mod check;
 mod error;
 mod header;
 mod ids;

@@ -21,6 +21,8 @@ use target::{TARGETS, Target};
 
 /// How long one input may take.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// What is worth a line: a thousand times what the intact seeds take.
+const SLOW: Duration = Duration::from_secs(1);
 /// How much address space the whole run may take.
 const MEMORY: u64 = 4 << 30;
 /// How many failing cases are described.
@@ -98,7 +100,12 @@ fn limit_memory() -> Result<()> {
 impl Seed {
     /// Runs every case of this seed on all cores; returns how many there were.
     fn run(&self) -> Result<usize> {
-        let run = Run { cases: Cases::of(&self.bytes), next: AtomicUsize::new(0), panics: Mutex::default() };
+        let run = Run {
+            cases: Cases::of(&self.bytes),
+            next: AtomicUsize::new(0),
+            panics: Mutex::default(),
+            slowest: Mutex::default(),
+        };
         let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let clocks: Vec<Mutex<Option<(usize, Instant)>>> = (0..threads).map(|_| Mutex::default()).collect();
         std::thread::scope(|scope| {
@@ -120,6 +127,10 @@ impl Seed {
                 self.name(),
                 shown.join("; ")
             );
+        }
+        let (time, case) = run.slowest.into_inner().unwrap_or_default();
+        if time > SLOW {
+            eprintln!("case {case} of {} takes {:.1} s", self.name(), time.as_secs_f64());
         }
         Ok(run.cases.len())
     }
@@ -146,6 +157,7 @@ struct Run<'s> {
     cases: Cases<'s>,
     next: AtomicUsize,
     panics: Mutex<Vec<(usize, String)>>,
+    slowest: Mutex<(Duration, usize)>,
 }
 
 impl Run<'_> {
@@ -156,7 +168,8 @@ impl Run<'_> {
                 break;
             }
             let input = self.cases.get(case);
-            set(clock, Some((case, Instant::now())));
+            let start = Instant::now();
+            set(clock, Some((case, start)));
             if let Err(panic) = catch_unwind(AssertUnwindSafe(|| (target.run)(&input))) {
                 self.panics
                     .lock()
@@ -164,6 +177,8 @@ impl Run<'_> {
                     .push((case, message(&*panic)));
             }
             set(clock, None);
+            let mut slowest = self.slowest.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            *slowest = (*slowest).max((start.elapsed(), case));
         }
     }
 }

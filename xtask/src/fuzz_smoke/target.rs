@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use btfkit_btf::Btf;
+use btfkit_btf::check::{Profile, check};
+use btfkit_btf::{Btf, order};
 use btfkit_encode::object::Object;
 
 /// A parser, and the folders of its seeds.
@@ -19,10 +20,14 @@ pub(crate) const TARGETS: [Target; 2] = [
     Target { name: "elf", folders: &["elf", "dwarf"], run: read_elf },
 ];
 
-/// Opens a BTF, alone and on itself, and asks for everything in it.
+/// Checks a BTF, opens it alone and on itself, asks for everything in it, and puts its types into another order.
 pub(crate) fn read_btf(input: &[u8]) {
+    let _ = (check(input, None, Profile::Vmlinux), check(input, None, Profile::Load));
     let Ok(btf) = Btf::parse(input) else { return };
     ask(&btf);
+    for order in [order::by_name(&btf), order::leaves_first(&btf)].into_iter().flatten() {
+        let _ = order::permute(&btf, &order);
+    }
     if let Ok(split) = Btf::parse_split(input, Arc::new(btf)) {
         ask(&split);
     }

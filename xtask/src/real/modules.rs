@@ -1,9 +1,12 @@
 //! Modules, encoded as split BTF on their kernel's.
 
 use std::ffi::OsStr;
+use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::{Context, Result};
+use btfkit_btf::Btf;
 
 use super::{Subject, have, readers};
 
@@ -11,11 +14,14 @@ use super::{Subject, have, readers};
 ///
 /// The running kernel cannot be asked: user space has no way to name a base when it loads BTF.
 pub(crate) fn check(subject: &Subject<'_>) -> Result<String> {
+    let base = Arc::new(Btf::parse(fs::read(&subject.btf)?)?);
     let mut encoded = Vec::new();
     for module in &subject.kernel.modules {
         let name = module.file_name().context("a module has a name")?;
         let output = subject.folder.join(name).with_extension("btf");
-        encode(subject, module, &output).with_context(|| name.to_string_lossy().into_owned())?;
+        let checked =
+            encode(subject, module, &output).and_then(|()| readers::rules(&fs::read(&output)?, Some(&base)));
+        checked.with_context(|| name.to_string_lossy().into_owned())?;
         encoded.push(output);
     }
     have(&subject.peers.libbpf)?.open(&subject.btf, &encoded)?;

@@ -1,9 +1,12 @@
-//! Independent readers of BTF: bpftool and libbpf.
+//! Readers of BTF: bpftool, libbpf, and our own rules.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 
 use anyhow::{Result, bail, ensure};
+use btfkit_btf::Btf;
+use btfkit_btf::check::{Profile, check};
 
 use crate::command;
 
@@ -45,4 +48,13 @@ impl Libbpf {
         }
         Ok(())
     }
+}
+
+/// Checks a raw BTF by the rules that a kernel applies to its own and its modules'.
+pub(crate) fn rules(btf: &[u8], base: Option<&Arc<Btf<'_>>>) -> Result<()> {
+    let report = check(btf, base, Profile::Vmlinux);
+    if let Some(violation) = report.violations.first() {
+        bail!("{} violations of the kernel's rules, the first: {violation}", report.total);
+    }
+    Ok(())
 }

@@ -19,7 +19,7 @@ use anyhow::{Context, Result};
 
 use crate::bench;
 use crate::fixtures::{Kernel, Pahole, fetch_all};
-use crate::verdict::Tally;
+use crate::verdict::{Tally, Unavailable, unavailable};
 use encoder::Encoder;
 use readers::Libbpf;
 
@@ -44,6 +44,10 @@ struct Subject<'r> {
 }
 
 pub(crate) fn run(tally: &mut Tally, btfkit: Option<&Path>) {
+    let kernels = fetch_all();
+    if let Some(reason) = none_available(&kernels) {
+        return tally.skip("real tier", &reason);
+    }
     let mut encoder = None;
     tally.check("release build", || {
         encoder =
@@ -51,9 +55,8 @@ pub(crate) fn run(tally: &mut Tally, btfkit: Option<&Path>) {
         Ok(String::new())
     });
     let (Some(encoder), Ok(folder)) = (encoder, tempfile::tempdir()) else {
-        return tally.skip("real tier", "there is no btfkit to test");
+        return tally.skip("real tier", "there is no btfkit to test, or no room for its output");
     };
-    let kernels = fetch_all();
     let peers = Peers {
         pahole: Pahole::fetch(),
         bpftool: crate::fixtures::bpftool(),
@@ -62,9 +65,21 @@ pub(crate) fn run(tally: &mut Tally, btfkit: Option<&Path>) {
     for (package, kernel) in kernels {
         match kernel {
             Ok(kernel) => check_kernel(tally, &kernel, &encoder, &peers, folder.path()),
-            Err(error) => tally.skip(&format!("real tier: {}", package.label), &format!("{error:#}")),
+            Err(error) => {
+                tally.check(&format!("real tier: {}", package.label), || Err(error));
+            }
         }
     }
+}
+
+/// Why no kernel can be had at all, if so.
+fn none_available<K>(kernels: &[(K, Result<Kernel>)]) -> Option<String> {
+    let mut reasons = kernels.iter().map(|(_, kernel)| match kernel {
+        Err(error) if error.is::<Unavailable>() => Some(format!("{error:#}")),
+        _ => None,
+    });
+    let first = reasons.next()??;
+    reasons.all(|reason| reason.is_some()).then_some(first)
 }
 
 fn check_kernel(tally: &mut Tally, kernel: &Kernel, encoder: &Encoder, peers: &Peers, folder: &Path) {
@@ -99,9 +114,12 @@ fn check_kernel(tally: &mut Tally, kernel: &Kernel, encoder: &Encoder, peers: &P
     }
 }
 
-/// A peer that could not be had makes the check that wants it skipped, or failed, as fetching it did.
+/// A peer that cannot be had makes the check that wants it skipped; one that could not be made, failed.
 fn have<T>(peer: &Result<T>) -> Result<&T> {
-    peer.as_ref().map_err(|error| crate::verdict::unavailable(format!("{error:#}")))
+    peer.as_ref().map_err(|error| match error.downcast_ref() {
+        Some(Unavailable(reason)) => unavailable(reason),
+        None => anyhow::anyhow!("{error:#}"),
+    })
 }
 
 fn in_kernel(subject: &Subject<'_>) -> Result<String> {
@@ -124,4 +142,24 @@ fn in_bpftool(subject: &Subject<'_>) -> Result<String> {
 fn in_libbpf(subject: &Subject<'_>) -> Result<String> {
     have(&subject.peers.libbpf)?.open(&subject.btf, &[])?;
     Ok("opened".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tier_without_any_kernel_is_skipped_as_a_whole() {
+        let absent = || ((), Err(unavailable("no apt")));
+        let broken = || ((), Err(anyhow::anyhow!("wrong hash")));
+        assert_eq!(none_available(&[absent(), absent()]).unwrap(), "no apt");
+        assert_eq!(none_available(&[absent(), broken()]), None);
+        assert_eq!(none_available(&[broken(), absent()]), None);
+    }
+
+    #[test]
+    fn an_absent_peer_skips_and_a_broken_one_fails() {
+        assert!(have(&Err::<(), _>(unavailable("no apt"))).unwrap_err().is::<Unavailable>());
+        assert!(!have(&Err::<(), _>(anyhow::anyhow!("does not compile"))).unwrap_err().is::<Unavailable>());
+    }
 }

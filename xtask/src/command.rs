@@ -75,9 +75,12 @@ fn last_words(output: &Output) -> String {
     lines[lines.len().saturating_sub(3)..].join(" | ")
 }
 
-/// A command's program and arguments, paths cut to their file names.
+/// A command's program and arguments, paths cut to their file names and apt's settings left out.
 pub(crate) fn describe(command: &Command) -> String {
-    let words = std::iter::once(command.get_program()).chain(command.get_args());
+    let is_setting =
+        |word: &&OsStr| word.to_str().is_some_and(|word| word.starts_with("-o") && word.contains("::"));
+    let words =
+        std::iter::once(command.get_program()).chain(command.get_args().filter(|word| !is_setting(word)));
     let short = |word: &OsStr| match Path::new(word).file_name() {
         Some(name) if Path::new(word).is_absolute() => name.to_string_lossy().into_owned(),
         _ => word.to_string_lossy().into_owned(),
@@ -151,7 +154,11 @@ mod tests {
     }
 
     #[test]
-    fn a_described_command_names_no_folders() {
+    fn a_described_command_names_no_folders_or_settings() {
         assert_eq!(describe(Command::new("/usr/bin/tar").args(["-C", "/tmp/x", "-x"])), "tar -C x -x");
+        assert_eq!(
+            describe(Command::new("apt-get").args(["-oDir::Cache=/tmp/x", "update"])),
+            "apt-get update"
+        );
     }
 }

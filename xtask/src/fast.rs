@@ -61,7 +61,7 @@ fn workspace_tests(tests: &mut Tally) -> Result<String> {
 /// A test that cannot do its work here prints a line that begins with `SKIPPED`: it did not pass. With
 /// `--show-output` such lines come before the result of their test binary.
 fn count(tests: &mut Tally, skipped: &mut usize, line: &str) {
-    if line.starts_with("SKIPPED ") {
+    if line.starts_with("SKIPPED ") || line.starts_with("SKIPPED:") {
         *skipped += 1;
     } else if let Some(result) = line.strip_prefix("test result: ") {
         let mut result = parse_result(result);

@@ -24,6 +24,7 @@
 #![warn(missing_docs)]
 
 mod builder;
+pub mod dedup;
 pub mod check;
 mod error;
 mod header;

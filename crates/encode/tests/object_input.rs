@@ -153,6 +153,45 @@ fn gcc_objects_and_partial_links_are_relocated_as_readelf_does_it() {
 }
 
 #[test]
+fn a_foreign_linker_and_objcopy_make_files_that_read_alike() {
+    let tools = ["clang", "readelf", "aarch64-linux-gnu-ld", "aarch64-linux-gnu-objcopy"];
+    if !tools.into_iter().all(toolchain::have) {
+        return;
+    }
+    let directory = toolchain::directory();
+    for (target, emulation) in [("aarch64", "aarch64linux"), ("aarch64_be", "aarch64linuxb")] {
+        let object = toolchain::compile_for(target, directory.path(), &["-gdwarf-5"]);
+        let linked = directory.path().join("linked.o");
+        let packed = directory.path().join("packed.o");
+        toolchain::run(
+            "aarch64-linux-gnu-ld",
+            &["-r", "-m", emulation, toolchain::path(&object), "-o", toolchain::path(&linked)],
+        );
+        assert!(compare_relocated(&linked) >= 2, "{target}");
+        toolchain::run(
+            "aarch64-linux-gnu-objcopy",
+            &["--compress-debug-sections=zlib", toolchain::path(&linked), toolchain::path(&packed)],
+        );
+        let (linked, packed) = (Object::open(&linked).unwrap(), Object::open(&packed).unwrap());
+        for section in linked.sections().filter(|section| section.debug_name().is_some()) {
+            let other = packed.section_by_name(section.name).unwrap();
+            assert_eq!(
+                packed.section_data(other.index).unwrap(),
+                linked.section_data(section.index).unwrap(),
+                "{target} {}",
+                section.name.escape_ascii()
+            );
+        }
+    }
+}
+
+#[test]
+fn objects_may_be_shared_between_threads() {
+    fn shareable<T: Send + Sync>() {}
+    shareable::<Object>();
+}
+
+#[test]
 fn a_relocated_address_knows_its_section() {
     if !toolchain::have("gcc") {
         return;

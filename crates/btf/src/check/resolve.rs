@@ -302,7 +302,7 @@ impl<'a> Resolver<'_, 'a> {
             let target = self.target(id).filter(|target| !is_without_size(target.kind()));
             let Some(target) = target else { return Step::Fault(Rule::MemberType, Some(index)) };
             if self.must_push(target) {
-                self.look_again_at(index);
+                self.go_on_at(index);
                 return Step::Push(id);
             }
             let behind = if target.kind().is_modifier() {
@@ -372,7 +372,9 @@ impl<'a> Resolver<'_, 'a> {
             let variable = self.btf.get(id).ok().filter(|variable| variable.kind() == Kind::Var);
             let Some(variable) = variable else { return Step::Fault(Rule::EntryVariable, Some(index)) };
             if self.must_push(variable) {
-                self.look_again_at(index);
+                // The kernel does not come back to this entry: only where the variable was resolved before, as one
+                // stored before its section is, are the sizes compared.
+                self.go_on_at(index + 1);
                 return Step::Push(id);
             }
             match self.sized(variable.raw_type_id()) {
@@ -482,7 +484,7 @@ impl<'a> Resolver<'_, 'a> {
         }
     }
 
-    fn look_again_at(&mut self, index: u32) {
+    fn go_on_at(&mut self, index: u32) {
         if let Some(frame) = self.stack.last_mut() {
             frame.next = index;
         }

@@ -104,20 +104,28 @@ fn every_kind() -> Draft {
     d
 }
 
+/// A small deterministic source of numbers below a limit.
+fn random(mut seed: u64) -> impl FnMut(u64) -> u64 {
+    move |limit| {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (seed >> 33) % limit
+    }
+}
+
+/// How many random blobs to compare: `BTFKIT_ROUNDS`, or 20,000.
+fn rounds() -> u64 {
+    std::env::var("BTFKIT_ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(20_000)
+}
+
 #[test]
 fn one_changed_word_gets_the_kernels_verdict() {
     let Some(format) = kernel_format() else { return };
     let draft = every_kind();
     let whole = draft.finish();
     assert!(kernel::load(&whole).is_ok(), "{}", kernel::log(&whole));
-    let mut seed = 1u64;
-    let mut random = |limit: u64| {
-        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (seed >> 33) % limit
-    };
-    let rounds = std::env::var("BTFKIT_ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(20_000);
+    let mut random = random(1);
     let (mut taken, mut wrong) = (0, Vec::new());
-    for _ in 0..rounds {
+    for _ in 0..rounds() {
         let mut mutant = draft.clone();
         for _ in 0..1 + random(2) {
             let at = random(mutant.types.len() as u64) as usize;
@@ -143,7 +151,57 @@ fn one_changed_word_gets_the_kernels_verdict() {
             wrong.push(format!("we say [{}], the kernel {}", describe(&report), kernel::log(&data)));
         }
     }
-    eprintln!("{rounds} mutants compared, the kernel takes {taken} of them");
+    eprintln!("{} mutants compared, the kernel takes {taken} of them", rounds());
+    wrong.truncate(20);
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// `count` types that refer to each other at random; most of what they say of themselves is fine.
+fn graph(count: u32, random: &mut impl FnMut(u64) -> u64) -> Draft {
+    let mut d = Draft::with_int();
+    for id in 2..=count {
+        // Mostly a type close by, now and then any.
+        let mut any = || match random(8) {
+            0 => random(u64::from(count) + 1) as u32,
+            1 | 2 => 1,
+            3..=5 => (id + 1).min(count),
+            _ => id.saturating_sub(1 + random(6) as u32).max(1),
+        };
+        let (a, b, c) = (any(), any(), any());
+        let name = d.name("n");
+        match random(22) {
+            0..=3 => d.reference(PTR, "", a),
+            4..=6 => d.reference(CONST, "", a),
+            7..=9 => d.reference(TYPEDEF, "t", a),
+            10..=12 => d.structure("s", false, 1 << 20, &[("a", a, 0), ("b", b, 1 << 20), ("c", c, 1 << 22)]),
+            13 => d.record("u", info(UNION, 2, false), 1 << 20, &[name, a, 0, name, b, 0]),
+            14 | 15 => d.record("", info(ARRAY, 0, false), 0, &[a, if random(4) == 0 { b } else { 1 }, 3]),
+            16 => d.proto(a, &[("p", b), ("q", c)]),
+            17 => d.record("f", info(FUNC, 0, false), a, &[]),
+            18 => d.variable("v", a),
+            19 => d.record("tag", info(DECL_TAG, 0, false), a, &[u32::MAX]),
+            20 => d.reference(TYPE_TAG, "tag", a),
+            _ => d.section(".d", 1 << 20, &[[a, 0, 1 << 19]]),
+        };
+    }
+    d
+}
+
+#[test]
+fn random_graphs_get_the_kernels_verdict() {
+    let Some(format) = kernel_format() else { return };
+    let mut random = random(2);
+    let (mut taken, mut wrong) = (0, Vec::new());
+    for _ in 0..rounds() {
+        let count = 2 + random(12) as u32;
+        let data = graph(count, &mut random).finish();
+        let (report, accepted) = (verdict(&data, format), kernel::load(&data).is_ok());
+        taken += u64::from(accepted);
+        if report.is_clean() != accepted {
+            wrong.push(format!("we say [{}], the kernel {}", describe(&report), kernel::log(&data)));
+        }
+    }
+    eprintln!("{} random graphs compared, the kernel takes {taken} of them", rounds());
     wrong.truncate(20);
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

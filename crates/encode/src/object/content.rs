@@ -10,8 +10,8 @@ use super::error::{Error, Result};
 
 /// The content of a file.
 pub(crate) enum Content {
-    /// A private, read-only mapping.
-    Mapped(memmap2::Mmap),
+    /// A read-only mapping, with the file that it is of.
+    Mapped { mapping: memmap2::Mmap, file: File },
     /// Bytes that were read or handed over.
     Owned(Vec<u8>),
 }
@@ -22,16 +22,40 @@ impl Content {
         let mut file = File::open(path).map_err(|source| Error::io(path, "open", source))?;
         let metadata = file.metadata().map_err(|source| Error::io(path, "read", source))?;
         if metadata.is_file() && metadata.len() > 0 {
-            // SAFETY: the mapping is private and read-only, and is handed out as shared slices only. What remains
+            // SAFETY: the mapping is read-only and is handed out as shared slices only. What remains
             // is another process that truncates or rewrites the file while it is read; every reader of object
             // files that maps them takes this risk, and the alternative is a copy of hundreds of megabytes. All
             // that is derived from the bytes is checked where it is used.
             let mapping = unsafe { memmap2::Mmap::map(&file) };
-            return mapping.map(Content::Mapped).map_err(|source| Error::io(path, "map", source));
+            return match mapping {
+                Ok(mapping) => Ok(Content::Mapped { mapping, file }),
+                Err(source) => Err(Error::io(path, "map", source)),
+            };
         }
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes).map_err(|source| Error::io(path, "read", source))?;
         Ok(Content::Owned(bytes))
+    }
+
+    /// Gives back the memory of mapped bytes; they are read from the file again if they are needed again.
+    pub(crate) fn release(&self, bytes: &[u8]) {
+        let Content::Mapped { mapping, .. } = self else { return };
+        let start = (bytes.as_ptr() as usize).wrapping_sub(mapping.as_ptr() as usize);
+        if mapping.get(start..).is_none_or(|tail| tail.len() < bytes.len()) || bytes.is_empty() {
+            return;
+        }
+        // SAFETY: the mapping is read-only and backed by the file, so that discarded pages come back with the same
+        // bytes; the range was checked to be inside it. Failure means that nothing was given back.
+        let _ =
+            unsafe { mapping.unchecked_advise_range(memmap2::UncheckedAdvice::DontNeed, start, bytes.len()) };
+    }
+
+    /// The open file, if the content is mapped.
+    pub(crate) fn file(&self) -> Option<&File> {
+        match self {
+            Content::Mapped { file, .. } => Some(file),
+            Content::Owned(_) => None,
+        }
     }
 }
 
@@ -40,7 +64,7 @@ impl Deref for Content {
 
     fn deref(&self) -> &[u8] {
         match self {
-            Content::Mapped(mapping) => mapping,
+            Content::Mapped { mapping, .. } => mapping,
             Content::Owned(bytes) => bytes,
         }
     }
@@ -49,9 +73,43 @@ impl Deref for Content {
 impl fmt::Debug for Content {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kind = match self {
-            Content::Mapped(_) => "mapped",
+            Content::Mapped { .. } => "mapped",
             Content::Owned(_) => "owned",
         };
         write!(f, "{} bytes, {kind}", self.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn released_bytes_come_back() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("file");
+        let bytes: Vec<u8> = (0..200_000u32).map(|i| (i % 251) as u8).collect();
+        std::fs::write(&path, &bytes).unwrap();
+        let mapped = Content::open(&path).unwrap();
+        assert!(matches!(mapped, Content::Mapped { .. }));
+        for range in [0..200_000, 4096..8192, 5000..5001, 199_999..200_000, 7..7] {
+            mapped.release(&mapped[range]);
+            assert_eq!(*mapped, *bytes);
+        }
+        // Bytes from elsewhere are left alone.
+        mapped.release(&bytes);
+        let owned = Content::Owned(bytes.clone());
+        owned.release(&owned[100..]);
+        owned.release(&mapped);
+        assert_eq!(*owned, *bytes);
+    }
+
+    #[test]
+    fn an_empty_file_and_a_device_are_read() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("file");
+        std::fs::write(&path, b"").unwrap();
+        assert!(Content::open(&path).unwrap().is_empty());
+        assert!(Content::open(Path::new("/dev/null")).unwrap().is_empty());
     }
 }

@@ -23,8 +23,10 @@ pub(crate) struct Header {
     pub(crate) section_count: u32,
     /// Index of the section that holds section names, extended numbering resolved; 0 if there is none.
     pub(crate) name_section: u32,
-    program_table: u64,
-    program_count: u32,
+    /// Offset of the program header table in the file; 0 if there is none.
+    pub(crate) program_table: u64,
+    /// Number of program headers, extended numbering resolved.
+    pub(crate) program_count: u32,
 }
 
 /// One program header.

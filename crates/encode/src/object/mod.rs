@@ -4,18 +4,21 @@
 //! asked for. No input makes it panic, loop, or take memory out of proportion to the file: tables are checked
 //! against the file's size before they are read, decompressed sizes against what the compressed bytes can hold.
 
+pub mod companion;
 mod compression;
 mod content;
 mod error;
-mod header;
+pub(crate) mod header;
 mod note;
+pub mod package;
 mod relocation;
 mod relocation_kind;
-mod section;
+pub(crate) mod section;
 mod symbol;
 
 use std::borrow::Cow;
 use std::fmt;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 pub use ::object::elf;
@@ -41,6 +44,9 @@ pub struct Object {
     /// (section that relocations apply to, section that holds them), sorted; of relocatable files only.
     relocations: Vec<(u32, u32)>,
 }
+
+/// In bytes; linkers make 8 to 32, and it becomes part of a file name.
+const LONGEST_BUILD_ID: usize = 64;
 
 /// The content of a section, decompressed and relocated.
 #[derive(Debug, Clone)]
@@ -145,6 +151,14 @@ impl Object {
         self.sections().filter(move |section| section.debug_name() == Some(name.as_bytes()))
     }
 
+    /// Has the file debug information of its own? A stripped file has none, and the file left of one by
+    /// `--only-keep-debug` has.
+    pub fn has_debug_info(&self) -> bool {
+        ["info", "info.dwo"]
+            .iter()
+            .any(|name| self.debug_sections(name).any(|section| section.has_content() && section.size > 0))
+    }
+
     /// The program headers.
     pub fn segments(&self) -> Result<Vec<Segment>> {
         self.header.segments(self.source())
@@ -208,6 +222,12 @@ impl Object {
         Ok(content)
     }
 
+    /// Gives back the memory of bytes that borrow from the file and will not be read again soon: a scan that does so
+    /// as it goes holds a part of a large section at a time. Anything else (owned bytes) is left alone.
+    pub fn release(&self, bytes: &[u8]) {
+        self.content.release(bytes);
+    }
+
     /// The symbols: those of `.symtab`; in files without one those of `.dynsym`; else none.
     pub fn symbols(&self) -> Result<Symbols<'_>> {
         let find = |kind| self.sections.iter().position(|section| section.kind == kind);
@@ -219,7 +239,7 @@ impl Object {
 
     /// The build id: the bytes by which any two links differ.
     pub fn build_id(&self) -> Option<&[u8]> {
-        self.note(note::GNU_BUILD_ID).filter(|id| !id.is_empty())
+        self.note(note::GNU_BUILD_ID).filter(|id| (1..=LONGEST_BUILD_ID).contains(&id.len()))
     }
 
     /// Was the kernel built with link-time optimisation? `None` if the file has no note on it.
@@ -236,6 +256,21 @@ impl Object {
     /// The file that this debug file shares parts with, if there is one.
     pub fn alternate_link(&self) -> Option<AlternateLink<'_>> {
         note::alternate_link(self.named_content(b".gnu_debugaltlink")?)
+    }
+
+    /// The open file that the bytes are mapped from.
+    pub(crate) fn file(&self) -> Option<&File> {
+        self.content.file()
+    }
+
+    /// The file header.
+    pub(crate) fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// The decoded section headers.
+    pub(crate) fn section_records(&self) -> &[SectionRecord] {
+        &self.sections
     }
 
     fn named_content(&self, name: &[u8]) -> Option<&[u8]> {

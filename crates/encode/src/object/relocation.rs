@@ -297,3 +297,158 @@ fn set_leb(place: &mut [u8], change: impl Fn(u64) -> u64) -> Option<()> {
     }
     Some(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::object::header::Header;
+
+    /// A symbol table of the null symbol and one of this value, in section 1.
+    fn symbol_table(is_64: bool, endian: Endianness, value: u64) -> Vec<u8> {
+        let mut table = vec![0; if is_64 { 24 } else { 16 }];
+        table.extend([0; 4]);
+        if is_64 {
+            table.extend([0, 0]);
+            table.extend(endian.write_u16(1));
+            table.extend(endian.write_u64(value));
+            table.extend(endian.write_u64(0x22));
+        } else {
+            table.extend(endian.write_u32(value as u32));
+            table.extend(endian.write_u32(0x22));
+            table.extend([0, 0]);
+            table.extend(endian.write_u16(1));
+        }
+        table
+    }
+
+    /// Applies relocations of (offset, type, addend) against that symbol; no addend means the form without.
+    fn relocate(
+        machine: elf::Machine,
+        is_64: bool,
+        endian: Endianness,
+        value: u64,
+        relocations: &[(u64, u32, Option<i64>)],
+        bytes: &[u8],
+    ) -> (Vec<u8>, RelocationCounts) {
+        let header = Header {
+            is_64,
+            endian,
+            kind: elf::ET_REL,
+            machine,
+            section_table: 0,
+            section_count: 0,
+            name_section: 0,
+            program_table: 0,
+            program_count: 0,
+        };
+        let symbols = symbol_table(is_64, endian, value);
+        let mut relocator = Relocator {
+            machine,
+            is_64,
+            endian,
+            symbols: Symbols::new(&header, &symbols, &[], &[], false),
+            sections: &[],
+            targets: RelocationTargets::default(),
+            counts: RelocationCounts::default(),
+        };
+        let mut bytes = bytes.to_vec();
+        for (offset, kind, addend) in relocations {
+            let mut entry = Vec::new();
+            if is_64 {
+                entry.extend(endian.write_u64(*offset));
+                entry.extend(endian.write_u64(1 << 32 | u64::from(*kind)));
+                addend.inspect(|addend| entry.extend(endian.write_u64(*addend as u64)));
+            } else {
+                entry.extend(endian.write_u32(*offset as u32));
+                entry.extend(endian.write_u32(1 << 8 | *kind));
+                addend.inspect(|addend| entry.extend(endian.write_u32(*addend as u32)));
+            }
+            relocator.apply(&mut bytes, &entry, addend.is_some());
+        }
+        (bytes, relocator.counts)
+    }
+
+    #[test]
+    fn pairs_that_add_and_subtract_leave_the_difference() {
+        // .uleb128 and a six-bit advance, as in call frame and location lists of RISC-V and LoongArch.
+        for (machine, leb, add, sub, six) in
+            [(elf::EM_RISCV, (60, 61), 35, 39, (53, 52)), (elf::EM_LOONGARCH, (107, 108), 50, 55, (105, 106))]
+        {
+            let endian = Endianness::Little;
+            let apply = |relocations: &[_], bytes: &[u8]| {
+                let (bytes, counts) = relocate(machine, true, endian, 0x1000, relocations, bytes);
+                assert_eq!((counts.applied, counts.unknown, counts.out_of_bounds), (2, 0, 0));
+                bytes
+            };
+            // The symbol is the same twice: what is left is the difference of the addends.
+            let pair = [(1, leb.0, Some(0x234)), (1, leb.1, Some(0x30))];
+            assert_eq!(apply(&pair, &[9, 0x80, 0x00, 9]), [9, 0x84, 0x04, 9]);
+            let pair = [(0, add, Some(7)), (0, sub, Some(3))];
+            assert_eq!(apply(&pair, &[0; 4]), [4, 0, 0, 0]);
+            let pair = [(0, six.0, Some(0x1f)), (0, six.1, Some(1))];
+            assert_eq!(apply(&pair, &[0x40]), [0x5e]);
+        }
+    }
+
+    #[test]
+    fn an_addend_in_the_field_counts_where_the_entry_has_none() {
+        for (endian, field, expected) in [
+            (Endianness::Little, [0xfe, 0xff, 0xff, 0xff], [0xfe, 0x0f, 0, 0]),
+            (Endianness::Big, [0xff, 0xff, 0xff, 0xfe], [0, 0, 0x0f, 0xfe]),
+        ] {
+            for (machine, kind) in [(elf::EM_ARM, 2), (elf::EM_386, 1), (elf::EM_MIPS, 2)] {
+                let (bytes, _) = relocate(machine, false, endian, 0x1000, &[(0, kind, None)], &field);
+                assert_eq!(bytes, expected);
+                // With an entry that has one, the field's old content does not count.
+                let (bytes, _) = relocate(machine, false, endian, 0x1000, &[(0, kind, Some(-2))], &field);
+                assert_eq!(bytes, expected);
+            }
+        }
+    }
+
+    #[test]
+    fn thread_local_offsets_sizes_and_narrow_fields_are_written() {
+        let one = |kind, addend| {
+            let relocation = [(2, kind, Some(addend))];
+            let (bytes, counts) =
+                relocate(elf::EM_X86_64, true, Endianness::Little, 0x1234, &relocation, &[0xee; 12]);
+            assert_eq!(counts, RelocationCounts { applied: 1, ..Default::default() });
+            bytes
+        };
+        assert_eq!(one(17, 1), [0xee, 0xee, 0x35, 0x12, 0, 0, 0, 0, 0, 0, 0xee, 0xee]);
+        assert_eq!(one(21, 1)[..7], [0xee, 0xee, 0x35, 0x12, 0, 0, 0xee]);
+        assert_eq!(one(12, 0)[..5], [0xee, 0xee, 0x34, 0x12, 0xee]);
+        assert_eq!(one(14, 0)[..4], [0xee, 0xee, 0x34, 0xee]);
+        assert_eq!(one(32, 1)[..7], [0xee, 0xee, 0x23, 0, 0, 0, 0xee]);
+        assert_eq!(one(2, 0)[..6], [0xee, 0xee, 0x32, 0x12, 0, 0]);
+    }
+
+    #[test]
+    fn what_cannot_be_applied_is_counted_and_leaves_the_bytes_alone() {
+        let relocations = [(0, 999, Some(0)), (6, 1, Some(0)), (u64::MAX, 1, Some(0)), (0, 9, Some(0))];
+        let (bytes, counts) = relocate(elf::EM_X86_64, true, Endianness::Little, 1, &relocations, &[0xee; 8]);
+        assert_eq!(bytes, [0xee; 8]);
+        assert_eq!(counts, RelocationCounts { applied: 0, unknown: 2, out_of_bounds: 2 });
+        // A LEB128 number without an end.
+        let (bytes, counts) =
+            relocate(elf::EM_RISCV, true, Endianness::Little, 1, &[(0, 60, Some(0))], &[0xee; 8]);
+        assert_eq!((bytes, counts.out_of_bounds), (vec![0xee; 8], 1));
+    }
+
+    #[test]
+    fn targets_are_found_by_offset() {
+        let target = |offset, index| RelocationTarget {
+            offset,
+            section: SymbolSection::Index(SectionIndex(index)),
+            symbol: SymbolIndex(index),
+        };
+        let mut targets = RelocationTargets { targets: vec![target(30, 3), target(10, 1), target(20, 2)] };
+        targets.sort();
+        let mut sections = RelocatedSections::default();
+        sections.insert(SectionIndex(7), RelocationTargets::default());
+        sections.insert(SectionIndex(7), targets);
+        assert_eq!(sections.target(SectionIndex(7), 20), Some(target(20, 2)));
+        assert_eq!(sections.target(SectionIndex(7), 21), None);
+        assert_eq!(sections.target(SectionIndex(8), 20), None);
+    }
+}

@@ -1,5 +1,5 @@
 //! Compilers and binutils as makers of test files and as independent readers of them.
-#![allow(dead_code)] // each test file uses a part of it
+#![allow(dead_code, unreachable_pub)] // each test file uses a part of it
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};

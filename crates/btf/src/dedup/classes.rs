@@ -1,0 +1,98 @@
+//! The table of distinct records: a record's words go in, the number of its class comes out.
+
+use super::strings::fold;
+
+/// Number of a class. 0 is `void`'s.
+pub(super) type Class = u32;
+
+/// Distinct sequences of words, numbered in the order they came.
+///
+/// Exact: a hash only leads to the candidates, the words decide. The hash is seeded at random, so that no input can be
+/// made to collide; classes are numbered by arrival, so that the seed never shows.
+pub(super) struct Classes {
+    /// The words of all classes, one after the other.
+    words: Vec<u32>,
+    /// Where each class starts; one more entry at the end.
+    starts: Vec<u32>,
+    /// Open addressing, linear probing: upper half of the hash in the upper half, class in the lower; 0 is free.
+    slots: Vec<u64>,
+    seed: u64,
+    factor: u64,
+}
+
+impl Classes {
+    pub(super) fn new(seed: u64) -> Self {
+        let factor = fold(seed, 0xD6E8_FEB8_6659_FD93) | 1;
+        Self { words: Vec::new(), starts: vec![0, 0], slots: vec![0; 1 << 12], seed, factor }
+    }
+
+    /// Number of classes, `void`'s counted.
+    pub(super) fn len(&self) -> usize {
+        self.starts.len() - 1
+    }
+
+    /// The words of a class; none for `void` and for a class of its own.
+    #[inline]
+    pub(super) fn words(&self, class: Class) -> &[u32] {
+        &self.words[self.starts[class as usize] as usize..self.starts[class as usize + 1] as usize]
+    }
+
+    /// A class that nothing else will ever be in.
+    pub(super) fn own(&mut self) -> Class {
+        let class = self.len() as Class;
+        self.starts.push(self.words.len() as u32);
+        class
+    }
+
+    /// The class of these words.
+    #[inline]
+    pub(super) fn intern(&mut self, words: &[u32]) -> Class {
+        let tag = self.hash(words);
+        let mask = self.slots.len() - 1;
+        let mut at = tag as usize & mask;
+        loop {
+            let slot = self.slots[at];
+            if slot == 0 {
+                break;
+            }
+            if (slot >> 32) as u32 == tag && self.words(slot as u32) == words {
+                return slot as u32;
+            }
+            at = (at + 1) & mask;
+        }
+        let class = self.own();
+        self.words.extend_from_slice(words);
+        self.starts[class as usize + 1] = self.words.len() as u32;
+        self.slots[at] = u64::from(tag) << 32 | u64::from(class);
+        if self.starts.len() * 8 > self.slots.len() * 5 {
+            self.grow();
+        }
+        class
+    }
+
+    fn grow(&mut self) {
+        let mask = self.slots.len() * 2 - 1;
+        let mut slots = vec![0u64; mask + 1];
+        for &slot in self.slots.iter().filter(|&&slot| slot != 0) {
+            let mut at = (slot >> 32) as usize & mask;
+            while slots[at] != 0 {
+                at = (at + 1) & mask;
+            }
+            slots[at] = slot;
+        }
+        self.slots = slots;
+    }
+
+    #[inline]
+    fn hash(&self, words: &[u32]) -> u32 {
+        let mut hash = self.seed ^ words.len() as u64;
+        let mut pairs = words.chunks_exact(2);
+        for pair in &mut pairs {
+            hash = fold(hash ^ (u64::from(pair[0]) | u64::from(pair[1]) << 32), self.factor);
+        }
+        if let [last] = *pairs.remainder() {
+            hash = fold(hash ^ u64::from(last), self.factor);
+        }
+        (fold(hash, self.factor) >> 32) as u32
+    }
+}

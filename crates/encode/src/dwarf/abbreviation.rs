@@ -1,0 +1,564 @@
+//! Abbreviation tables, compiled: each abbreviation becomes a short list of steps that says which bytes to skip
+//! and which to take, so that the scan neither interprets attribute lists nor looks at what it does not need.
+//!
+//! An attribute that nobody asks for and whose form has a fixed size costs nothing: its bytes are added to the
+//! skip before the next step. A `DW_TAG_member` as gcc writes it becomes three steps (name, type, location) and a
+//! `DW_TAG_call_site` none at all.
+
+use gimli::constants as dw;
+
+use super::bytes::{Bytes, Damage};
+use super::unit::Format;
+
+/// The attributes that the encoder reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Field {
+    Ignored,
+    Name,
+    Type,
+    ByteSize,
+    BitSize,
+    Encoding,
+    MemberLocation,
+    BitOffset,
+    DataBitOffset,
+    UpperBound,
+    Count,
+    ConstValue,
+    Declaration,
+    External,
+    Specification,
+    AbstractOrigin,
+    LowPc,
+    EntryPc,
+    Ranges,
+    Location,
+    Inline,
+    CallingConvention,
+    Artificial,
+    Sibling,
+    Signature,
+    Annotation,
+    LinkageName,
+}
+
+impl Field {
+    /// How many fields there are.
+    pub const COUNT: usize = Field::LinkageName as usize + 1;
+}
+
+/// How a value lies in the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Shape {
+    U8,
+    U16,
+    U24,
+    U32,
+    U64,
+    Wide16,
+    Uleb,
+    Sleb,
+    Implicit,
+    Present,
+    Text,
+    StringOffset,
+    LineStringOffset,
+    AlternateStringOffset,
+    StringIndex(u8),
+    StringIndexUleb,
+    Reference(u8),
+    ReferenceUleb,
+    GlobalReference(u8),
+    SignatureReference,
+    AlternateReference(u8),
+    Block(u8),
+    BlockUleb,
+    Expression,
+    SectionOffset(u8),
+    Address(u8),
+    AddressIndex(u8),
+    AddressIndexUleb,
+    ListIndex,
+    Indirect,
+}
+
+impl Shape {
+    /// The shape of `form` in a unit of `format`; `None` for a form that does not exist.
+    pub fn of(form: dw::DwForm, format: Format) -> Option<Self> {
+        let offset = format.offset_size;
+        Some(match form {
+            dw::DW_FORM_data1 | dw::DW_FORM_flag => Self::U8,
+            dw::DW_FORM_data2 => Self::U16,
+            dw::DW_FORM_data4 => Self::U32,
+            dw::DW_FORM_data8 => Self::U64,
+            dw::DW_FORM_data16 => Self::Wide16,
+            dw::DW_FORM_udata => Self::Uleb,
+            dw::DW_FORM_sdata => Self::Sleb,
+            dw::DW_FORM_implicit_const => Self::Implicit,
+            dw::DW_FORM_flag_present => Self::Present,
+            dw::DW_FORM_string => Self::Text,
+            dw::DW_FORM_strp => Self::StringOffset,
+            dw::DW_FORM_line_strp => Self::LineStringOffset,
+            dw::DW_FORM_GNU_strp_alt | dw::DW_FORM_strp_sup => Self::AlternateStringOffset,
+            dw::DW_FORM_strx1 => Self::StringIndex(1),
+            dw::DW_FORM_strx2 => Self::StringIndex(2),
+            dw::DW_FORM_strx3 => Self::StringIndex(3),
+            dw::DW_FORM_strx4 => Self::StringIndex(4),
+            dw::DW_FORM_strx | dw::DW_FORM_GNU_str_index => Self::StringIndexUleb,
+            dw::DW_FORM_ref1 => Self::Reference(1),
+            dw::DW_FORM_ref2 => Self::Reference(2),
+            dw::DW_FORM_ref4 => Self::Reference(4),
+            dw::DW_FORM_ref8 => Self::Reference(8),
+            dw::DW_FORM_ref_udata => Self::ReferenceUleb,
+            // DWARF 2 made DW_FORM_ref_addr as large as an address.
+            dw::DW_FORM_ref_addr if format.version == 2 => Self::GlobalReference(format.address_size),
+            dw::DW_FORM_ref_addr => Self::GlobalReference(offset),
+            dw::DW_FORM_ref_sig8 => Self::SignatureReference,
+            dw::DW_FORM_GNU_ref_alt => Self::AlternateReference(offset),
+            dw::DW_FORM_ref_sup4 => Self::AlternateReference(4),
+            dw::DW_FORM_ref_sup8 => Self::AlternateReference(8),
+            dw::DW_FORM_block1 => Self::Block(1),
+            dw::DW_FORM_block2 => Self::Block(2),
+            dw::DW_FORM_block4 => Self::Block(4),
+            dw::DW_FORM_block => Self::BlockUleb,
+            dw::DW_FORM_exprloc => Self::Expression,
+            dw::DW_FORM_sec_offset => Self::SectionOffset(offset),
+            dw::DW_FORM_addr => Self::Address(format.address_size),
+            dw::DW_FORM_addrx1 => Self::AddressIndex(1),
+            dw::DW_FORM_addrx2 => Self::AddressIndex(2),
+            dw::DW_FORM_addrx3 => Self::AddressIndex(3),
+            dw::DW_FORM_addrx4 => Self::AddressIndex(4),
+            dw::DW_FORM_addrx | dw::DW_FORM_GNU_addr_index => Self::AddressIndexUleb,
+            dw::DW_FORM_loclistx | dw::DW_FORM_rnglistx => Self::ListIndex,
+            dw::DW_FORM_indirect => Self::Indirect,
+            _ => return None,
+        })
+    }
+
+    /// The size in bytes, where the form fixes it.
+    fn fixed_size(self, format: Format) -> Option<usize> {
+        Some(match self {
+            Self::U8 => 1,
+            Self::U16 => 2,
+            Self::U24 => 3,
+            Self::U32 => 4,
+            Self::U64 | Self::SignatureReference => 8,
+            Self::Wide16 => 16,
+            Self::Implicit | Self::Present => 0,
+            Self::StringOffset | Self::LineStringOffset | Self::AlternateStringOffset => {
+                usize::from(format.offset_size)
+            }
+            Self::StringIndex(size)
+            | Self::Reference(size)
+            | Self::GlobalReference(size)
+            | Self::AlternateReference(size)
+            | Self::SectionOffset(size)
+            | Self::Address(size)
+            | Self::AddressIndex(size) => usize::from(size),
+            _ => return None,
+        })
+    }
+
+    /// Moves `at` past a value of this shape.
+    pub fn skip(self, bytes: Bytes<'_>, at: &mut usize, format: Format) -> Result<(), Damage> {
+        if let Some(size) = self.fixed_size(format) {
+            *at = at.checked_add(size).ok_or(Damage::Truncated)?;
+            return Ok(());
+        }
+        let length = match self {
+            Self::Text => bytes.string(*at)?.len() as u64 + 1,
+            Self::Block(size) => {
+                let length = bytes.sized(*at, usize::from(size))?;
+                *at += usize::from(size);
+                length
+            }
+            Self::BlockUleb | Self::Expression => bytes.uleb(at)?,
+            Self::Indirect => {
+                let form = bytes.uleb(at)?;
+                let shape = u16::try_from(form).ok().and_then(|form| Self::of(dw::DwForm(form), format));
+                return match shape {
+                    Some(Self::Indirect | Self::Implicit) | None => Err(Damage::UnknownForm),
+                    Some(shape) => shape.skip(bytes, at, format),
+                };
+            }
+            Self::Sleb => {
+                bytes.sleb(at)?;
+                0
+            }
+            _ => {
+                bytes.uleb(at)?;
+                0
+            }
+        };
+        let length = usize::try_from(length).map_err(|_| Damage::Truncated)?;
+        *at = at.checked_add(length).ok_or(Damage::Truncated)?;
+        Ok(())
+    }
+}
+
+/// One step: skip some bytes, then take (or skip) one value.
+#[derive(Debug, Clone, Copy)]
+pub struct Step {
+    pub skip: u16,
+    pub field: Field,
+    pub shape: Shape,
+    /// Which of the table's constants `DW_FORM_implicit_const` means.
+    pub constant: u32,
+}
+
+/// What the scan does with a DIE.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    Base,
+    Pointer,
+    Typedef,
+    Const,
+    Volatile,
+    Restrict,
+    /// A modifier that BTF has no kind for: the type below stands for it.
+    Transparent,
+    Struct,
+    Union,
+    Enum,
+    Array,
+    SubroutineType,
+    Unspecified,
+    /// A type that BTF cannot express, of a size that may be known.
+    Opaque,
+    Member,
+    Enumerator,
+    Subrange,
+    Parameter,
+    UnspecifiedParameters,
+    Subprogram,
+    Variable,
+    /// `DW_TAG_LLVM_annotation`: a tag on its parent.
+    ChildAnnotation,
+    /// `DW_TAG_GNU_annotation`: a tag that others refer to.
+    SharedAnnotation,
+    /// Holds DIEs that matter: lexical blocks, namespaces, modules.
+    Scope,
+    /// Neither it nor what is below it matters.
+    Ignored,
+}
+
+impl Role {
+    fn of(tag: dw::DwTag) -> Self {
+        match tag {
+            dw::DW_TAG_base_type => Self::Base,
+            dw::DW_TAG_pointer_type
+            | dw::DW_TAG_reference_type
+            | dw::DW_TAG_rvalue_reference_type
+            | dw::DW_TAG_ptr_to_member_type => Self::Pointer,
+            dw::DW_TAG_typedef | dw::DW_TAG_template_alias => Self::Typedef,
+            dw::DW_TAG_const_type => Self::Const,
+            dw::DW_TAG_volatile_type => Self::Volatile,
+            dw::DW_TAG_restrict_type => Self::Restrict,
+            dw::DW_TAG_atomic_type
+            | dw::DW_TAG_packed_type
+            | dw::DW_TAG_shared_type
+            | dw::DW_TAG_immutable_type => Self::Transparent,
+            dw::DW_TAG_structure_type | dw::DW_TAG_class_type | dw::DW_TAG_interface_type => Self::Struct,
+            dw::DW_TAG_union_type => Self::Union,
+            dw::DW_TAG_enumeration_type => Self::Enum,
+            dw::DW_TAG_array_type => Self::Array,
+            dw::DW_TAG_subroutine_type => Self::SubroutineType,
+            dw::DW_TAG_unspecified_type => Self::Unspecified,
+            dw::DW_TAG_string_type
+            | dw::DW_TAG_set_type
+            | dw::DW_TAG_file_type
+            | dw::DW_TAG_dynamic_type
+            | dw::DW_TAG_coarray_type => Self::Opaque,
+            dw::DW_TAG_member => Self::Member,
+            dw::DW_TAG_enumerator => Self::Enumerator,
+            dw::DW_TAG_subrange_type | dw::DW_TAG_generic_subrange => Self::Subrange,
+            dw::DW_TAG_formal_parameter => Self::Parameter,
+            dw::DW_TAG_unspecified_parameters => Self::UnspecifiedParameters,
+            dw::DW_TAG_subprogram => Self::Subprogram,
+            dw::DW_TAG_variable => Self::Variable,
+            DW_TAG_LLVM_ANNOTATION => Self::ChildAnnotation,
+            DW_TAG_GNU_ANNOTATION => Self::SharedAnnotation,
+            dw::DW_TAG_lexical_block
+            | dw::DW_TAG_namespace
+            | dw::DW_TAG_module
+            | dw::DW_TAG_common_block
+            | dw::DW_TAG_try_block
+            | dw::DW_TAG_catch_block
+            | dw::DW_TAG_with_stmt
+            | dw::DW_TAG_GNU_formal_parameter_pack => Self::Scope,
+            _ => Self::Ignored,
+        }
+    }
+
+    /// Which attributes a DIE of this role is asked for.
+    fn field(self, name: dw::DwAt) -> Field {
+        let field = match name {
+            dw::DW_AT_name => Field::Name,
+            dw::DW_AT_type => Field::Type,
+            dw::DW_AT_byte_size => Field::ByteSize,
+            dw::DW_AT_bit_size => Field::BitSize,
+            dw::DW_AT_encoding => Field::Encoding,
+            dw::DW_AT_data_member_location => Field::MemberLocation,
+            dw::DW_AT_bit_offset => Field::BitOffset,
+            dw::DW_AT_data_bit_offset => Field::DataBitOffset,
+            dw::DW_AT_upper_bound => Field::UpperBound,
+            dw::DW_AT_count => Field::Count,
+            dw::DW_AT_const_value => Field::ConstValue,
+            dw::DW_AT_declaration => Field::Declaration,
+            dw::DW_AT_external => Field::External,
+            dw::DW_AT_specification => Field::Specification,
+            dw::DW_AT_abstract_origin => Field::AbstractOrigin,
+            dw::DW_AT_low_pc => Field::LowPc,
+            dw::DW_AT_entry_pc => Field::EntryPc,
+            dw::DW_AT_ranges => Field::Ranges,
+            dw::DW_AT_location => Field::Location,
+            dw::DW_AT_inline => Field::Inline,
+            dw::DW_AT_calling_convention => Field::CallingConvention,
+            dw::DW_AT_artificial => Field::Artificial,
+            dw::DW_AT_sibling => Field::Sibling,
+            dw::DW_AT_signature => Field::Signature,
+            dw::DW_AT_linkage_name | dw::DW_AT_MIPS_linkage_name => Field::LinkageName,
+            DW_AT_GNU_ANNOTATION => Field::Annotation,
+            _ => return Field::Ignored,
+        };
+        let wanted: &[Field] = match self {
+            Self::Base => &[Field::Name, Field::ByteSize, Field::BitSize, Field::Encoding],
+            Self::Pointer
+            | Self::Const
+            | Self::Volatile
+            | Self::Restrict
+            | Self::Transparent
+            | Self::Typedef
+            | Self::Unspecified
+            | Self::Opaque => &[Field::Name, Field::Type, Field::ByteSize, Field::Annotation],
+            Self::Struct | Self::Union => &[
+                Field::Name,
+                Field::ByteSize,
+                Field::Declaration,
+                Field::Specification,
+                Field::AbstractOrigin,
+                Field::Signature,
+                Field::Annotation,
+                Field::Sibling,
+            ],
+            Self::Enum => &[
+                Field::Name,
+                Field::ByteSize,
+                Field::Declaration,
+                Field::Type,
+                Field::Specification,
+                Field::Signature,
+                Field::Encoding,
+                Field::Sibling,
+            ],
+            Self::Array => &[Field::Type, Field::Sibling],
+            Self::SubroutineType => &[Field::Type, Field::Sibling],
+            Self::Member => &[
+                Field::Name,
+                Field::Type,
+                Field::ByteSize,
+                Field::BitSize,
+                Field::MemberLocation,
+                Field::BitOffset,
+                Field::DataBitOffset,
+                Field::Declaration,
+                Field::External,
+                Field::Annotation,
+            ],
+            Self::Enumerator => &[Field::Name, Field::ConstValue],
+            Self::Subrange => &[Field::UpperBound, Field::Count],
+            Self::Parameter => &[
+                Field::Name,
+                Field::Type,
+                Field::AbstractOrigin,
+                Field::Location,
+                Field::ConstValue,
+                Field::Annotation,
+            ],
+            Self::Subprogram => &[
+                Field::Name,
+                Field::Type,
+                Field::Declaration,
+                Field::Specification,
+                Field::AbstractOrigin,
+                Field::LowPc,
+                Field::EntryPc,
+                Field::Ranges,
+                Field::Inline,
+                Field::CallingConvention,
+                Field::Sibling,
+                Field::Annotation,
+            ],
+            Self::Variable => &[
+                Field::Name,
+                Field::Type,
+                Field::Declaration,
+                Field::External,
+                Field::Specification,
+                Field::AbstractOrigin,
+                Field::Location,
+                Field::Artificial,
+                Field::LinkageName,
+                Field::Annotation,
+            ],
+            Self::ChildAnnotation | Self::SharedAnnotation => {
+                &[Field::Name, Field::ConstValue, Field::Annotation]
+            }
+            Self::Scope | Self::Ignored | Self::UnspecifiedParameters => &[Field::Sibling],
+        };
+        if wanted.contains(&field) { field } else { Field::Ignored }
+    }
+}
+
+/// `DW_TAG_LLVM_annotation`, a user attribute as clang writes it.
+const DW_TAG_LLVM_ANNOTATION: dw::DwTag = dw::DwTag(0x6000);
+/// `DW_TAG_GNU_annotation`, a user attribute as gcc 16 writes it.
+const DW_TAG_GNU_ANNOTATION: dw::DwTag = dw::DwTag(0x6001);
+/// `DW_AT_GNU_annotation`, the first of a chain of `DW_TAG_GNU_annotation`.
+const DW_AT_GNU_ANNOTATION: dw::DwAt = dw::DwAt(0x2139);
+
+/// A list of steps and the bytes to skip after the last.
+#[derive(Debug, Clone, Copy)]
+pub struct Plan {
+    first: u32,
+    count: u16,
+    /// Bytes to skip after the last step.
+    pub tail: u16,
+}
+
+/// One abbreviation, compiled.
+#[derive(Debug, Clone, Copy)]
+pub struct Abbreviation {
+    /// What the scan does with the DIE.
+    pub role: Role,
+    /// Whether DIEs below it follow.
+    pub children: bool,
+    /// Has it `DW_AT_declaration`?
+    pub declared: bool,
+    /// Has it `DW_AT_location` in a form that can hold one address?
+    pub located: bool,
+    /// Takes every field that the role wants.
+    pub take: Plan,
+    /// Takes nothing but `DW_AT_sibling`.
+    pub pass: Plan,
+}
+
+/// A compiled abbreviation table.
+#[derive(Debug, Default)]
+pub struct AbbreviationTable {
+    entries: Vec<Abbreviation>,
+    /// `code - 1` to index + 1, for tables whose codes are not 1, 2, 3, …
+    sparse: std::collections::HashMap<u64, u32>,
+    steps: Vec<Step>,
+    constants: Vec<i64>,
+}
+
+impl AbbreviationTable {
+    /// Compiles the table at `at` of `.debug_abbrev` for units of `format`.
+    pub fn compile(&mut self, section: Bytes<'_>, mut at: usize, format: Format) -> Result<(), Damage> {
+        self.entries.clear();
+        self.sparse.clear();
+        self.steps.clear();
+        self.constants.clear();
+        loop {
+            let code = section.uleb(&mut at)?;
+            if code == 0 {
+                return Ok(());
+            }
+            let tag = section.uleb(&mut at)?;
+            let tag = dw::DwTag(u16::try_from(tag).map_err(|_| Damage::BadAbbreviationTable)?);
+            let children = section.u8(at)? != 0;
+            at += 1;
+            let role = Role::of(tag);
+            let attributes = at;
+            let (mut declared, mut located) = (false, false);
+            let take = self.plan(section, &mut at, format, |name, shape| {
+                declared |= name == dw::DW_AT_declaration;
+                located |= name == dw::DW_AT_location
+                    && matches!(shape, Shape::Expression | Shape::Block(_) | Shape::BlockUleb | Shape::Indirect);
+                role.field(name)
+            })?;
+            let mut again = attributes;
+            let pass = self.plan(section, &mut again, format, |name, _| {
+                if name == dw::DW_AT_sibling { Field::Sibling } else { Field::Ignored }
+            })?;
+            let index = self.entries.len() as u64;
+            if code != index + 1 || !self.sparse.is_empty() {
+                if self.sparse.is_empty() {
+                    self.sparse.extend((0..index).map(|index| (index + 1, index as u32)));
+                }
+                self.sparse.entry(code).or_insert(index as u32);
+            }
+            self.entries.push(Abbreviation { role, children, declared, located, take, pass });
+        }
+    }
+
+    fn plan(
+        &mut self,
+        section: Bytes<'_>,
+        at: &mut usize,
+        format: Format,
+        mut field_of: impl FnMut(dw::DwAt, Shape) -> Field,
+    ) -> Result<Plan, Damage> {
+        let first = self.steps.len();
+        let mut skip = 0usize;
+        loop {
+            let name = section.uleb(at)?;
+            let form = section.uleb(at)?;
+            if name == 0 && form == 0 {
+                break;
+            }
+            let form = dw::DwForm(u16::try_from(form).map_err(|_| Damage::UnknownForm)?);
+            let shape = Shape::of(form, format).ok_or(Damage::UnknownForm)?;
+            let field = u16::try_from(name).map_or(Field::Ignored, |name| field_of(dw::DwAt(name), shape));
+            let mut constant = 0;
+            if shape == Shape::Implicit {
+                let value = section.sleb(at)?;
+                if field != Field::Ignored {
+                    constant = self.constants.len() as u32;
+                    self.constants.push(value);
+                }
+            }
+            let fixed = shape.fixed_size(format).filter(|_| field == Field::Ignored);
+            if let Some(size) = fixed.filter(|size| skip + size <= usize::from(u16::MAX)) {
+                skip += size;
+            } else {
+                self.steps.push(Step { skip: skip as u16, field, shape, constant });
+                skip = 0;
+            }
+        }
+        let count = self.steps.len() - first;
+        let count = u16::try_from(count).map_err(|_| Damage::BadAbbreviationTable)?;
+        let first = u32::try_from(first).map_err(|_| Damage::BadAbbreviationTable)?;
+        Ok(Plan { first, count, tail: skip as u16 })
+    }
+
+    /// The abbreviation of `code`.
+    #[inline]
+    pub fn get(&self, code: u64) -> Result<Abbreviation, Damage> {
+        let index = if self.sparse.is_empty() {
+            code.wrapping_sub(1)
+        } else {
+            self.sparse.get(&code).map_or(u64::MAX, |&index| u64::from(index))
+        };
+        usize::try_from(index)
+            .ok()
+            .and_then(|index| self.entries.get(index))
+            .copied()
+            .ok_or(Damage::UnknownAbbreviation)
+    }
+
+    /// The steps of `plan`.
+    #[inline]
+    pub fn steps(&self, plan: Plan) -> &[Step] {
+        &self.steps[plan.first as usize..][..usize::from(plan.count)]
+    }
+
+    /// The value that `DW_FORM_implicit_const` gives in `step`.
+    #[inline]
+    pub fn constant(&self, step: Step) -> i64 {
+        self.constants[step.constant as usize]
+    }
+}

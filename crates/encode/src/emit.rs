@@ -1,0 +1,304 @@
+//! Records, functions and variables into BTF.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+
+use btfkit_btf::{
+    Array, Builder, Enumerator, IntEncoding, Kind as BtfKind, Member, Param, StringOffset, TypeId,
+};
+
+use crate::names::{FrozenNames, Name};
+use crate::record::{Aggregate, Kind, Record, RecordId, RecordTable};
+use crate::settle::{Settled, World};
+
+/// The longest name that kernels before 6.1 accept, in bytes.
+const LONGEST_NAME: usize = 127;
+
+/// Gives records their place in the output and writes them.
+pub struct Emitter<'a> {
+    table: &'a RecordTable,
+    names: &'a FrozenNames<'a>,
+    settled: &'a Settled,
+    /// By record: its id in the world that is the same for all, or 0.
+    ids: Vec<u32>,
+    /// Ids in other worlds.
+    other_ids: HashMap<(RecordId, World), u32>,
+    queue: Vec<(RecordId, World)>,
+    /// The `int` that indexes all arrays.
+    index: RecordId,
+    first_id: u32,
+}
+
+impl<'a> Emitter<'a> {
+    /// Prepares to write after `builder`'s base.
+    pub fn new(
+        table: &'a RecordTable,
+        names: &'a FrozenNames<'a>,
+        settled: &'a Settled,
+        index: RecordId,
+        builder: &Builder<'_>,
+    ) -> Self {
+        Self {
+            table,
+            names,
+            settled,
+            ids: vec![0; table.len()],
+            other_ids: HashMap::new(),
+            queue: Vec::new(),
+            index,
+            first_id: builder.next_id().0,
+        }
+    }
+
+    /// The id of a record as `world` understands it; from now on it is part of the output.
+    pub fn id(&mut self, record: RecordId, world: World) -> TypeId {
+        if record == RecordId::VOID {
+            return TypeId::VOID;
+        }
+        let (record, world) = self.settled.resolve(self.table, record, world);
+        let next = self.first_id + self.queue.len() as u32;
+        let id = if world == World::default() {
+            &mut self.ids[record.index()]
+        } else {
+            self.other_ids.entry((record, world)).or_insert(0)
+        };
+        if *id == 0 && record != RecordId::VOID {
+            *id = next;
+            self.queue.push((record, world));
+        }
+        TypeId(*id)
+    }
+
+    /// The ids of a record that is part of the output, in all worlds.
+    pub fn ids_of(&self, record: RecordId) -> Vec<TypeId> {
+        let mut ids = Vec::new();
+        ids.extend(self.ids.get(record.index()).filter(|&&id| id != 0).map(|&id| TypeId(id)));
+        ids.extend(self.other_ids.iter().filter(|((other, _), _)| *other == record).map(|(_, &id)| TypeId(id)));
+        ids
+    }
+
+    /// Writes all types that were asked for, and those that they need.
+    pub fn types(&mut self, builder: &mut Builder<'_>) -> btfkit_btf::Result<()> {
+        let mut strings = Strings::new(self.names);
+        let mut at = 0;
+        while at < self.queue.len() {
+            let (record, world) = self.queue[at];
+            let id = self.write(builder, &mut strings, record, world)?;
+            debug_assert_eq!(id.0, self.first_id + at as u32);
+            at += 1;
+        }
+        Ok(())
+    }
+
+    fn write(
+        &mut self,
+        builder: &mut Builder<'_>,
+        strings: &mut Strings<'_>,
+        id: RecordId,
+        world: World,
+    ) -> btfkit_btf::Result<TypeId> {
+        let record = self.table.get(id);
+        let words = record.words;
+        let target = |emitter: &mut Self, position: usize| emitter.id(RecordId(words[position]), world);
+        Ok(match record.kind {
+            Kind::Void => TypeId::VOID,
+            Kind::Named => {
+                let name = strings.identifier(builder, words[0]);
+                match Aggregate::from_detail(record.detail) {
+                    Aggregate::Struct => builder.forward(name, false),
+                    Aggregate::Union => builder.forward(name, true),
+                    Aggregate::Enum => builder.enumeration(name, 4, false, &[])?,
+                    // A cycle of typedefs that means nothing.
+                    Aggregate::Cycle => builder.modifier(BtfKind::Const, TypeId::VOID)?,
+                }
+            }
+            Kind::Int => {
+                let name = strings.plain(builder, words[0]);
+                let encoding = IntEncoding {
+                    signed: record.detail & 1 != 0,
+                    char: record.detail & 2 != 0,
+                    bool: record.detail & 4 != 0,
+                    ..IntEncoding::unsigned((words[1] * 8) as u8)
+                };
+                builder.int(name, words[1], encoding)
+            }
+            Kind::Float => {
+                let name = strings.plain(builder, words[0]);
+                builder.float(name, words[1])
+            }
+            Kind::Pointer => {
+                let target = target(self, 0);
+                builder.pointer(target)
+            }
+            Kind::Const | Kind::Volatile | Kind::Restrict => {
+                let target = target(self, 0);
+                let kind = match record.kind {
+                    Kind::Const => BtfKind::Const,
+                    Kind::Volatile => BtfKind::Volatile,
+                    _ => BtfKind::Restrict,
+                };
+                builder.modifier(kind, target)?
+            }
+            Kind::Typedef => {
+                let target = target(self, 1);
+                let name = strings.identifier(builder, words[0]);
+                builder.typedef(name, target)
+            }
+            Kind::TypeTag => {
+                let target = target(self, 1);
+                let name = strings.plain(builder, words[0]);
+                builder.type_tag(name, target)
+            }
+            Kind::Array => {
+                let element = target(self, 0);
+                let index = self.id(self.index, World::default());
+                let element = if element == TypeId::VOID { index } else { element };
+                builder.array(Array { element, index, count: words[1] })
+            }
+            Kind::Struct | Kind::Union => self.aggregate(builder, strings, record, world)?,
+            Kind::Enum => enumeration(builder, strings, record)?,
+            Kind::Function => self.prototype(builder, strings, record, world)?,
+        })
+    }
+
+    fn aggregate(
+        &mut self,
+        builder: &mut Builder<'_>,
+        strings: &mut Strings<'_>,
+        record: Record<'_>,
+        world: World,
+    ) -> btfkit_btf::Result<TypeId> {
+        let kind = if record.kind == Kind::Union { BtfKind::Union } else { BtfKind::Struct };
+        let name = strings.identifier(builder, record.words[0]);
+        let mut bitfields = record.detail & 1 != 0;
+        let rows = record.words[2..].chunks_exact(4);
+        // With a bit-field in the struct, 24 bits are left for offsets (BTF spec, BTF_KIND_STRUCT).
+        bitfields &= rows.clone().all(|row| row[2] < 1 << 24 && row[3] < 256);
+        let members: Vec<Member> = rows
+            .map(|row| Member {
+                name: strings.identifier(builder, row[0]),
+                type_id: self.id(RecordId(row[1]), world),
+                bit_offset: if bitfields || row[3] == 0 { row[2] } else { row[2] & !7 },
+                bitfield_size: if bitfields { row[3] as u8 } else { 0 },
+            })
+            .collect();
+        builder.aggregate(kind, name, record.words[1], &members)
+    }
+
+    fn prototype(
+        &mut self,
+        builder: &mut Builder<'_>,
+        strings: &mut Strings<'_>,
+        record: Record<'_>,
+        world: World,
+    ) -> btfkit_btf::Result<TypeId> {
+        let returns = self.id(RecordId(record.words[0]), world);
+        let parameters: Vec<Param> = record.words[1..]
+            .chunks_exact(2)
+            .map(|parameter| Param {
+                name: strings.identifier(builder, parameter[0]),
+                type_id: self.id(RecordId(parameter[1]), world),
+            })
+            .collect();
+        builder.function_proto(returns, &parameters)
+    }
+}
+
+fn enumeration(
+    builder: &mut Builder<'_>,
+    strings: &mut Strings<'_>,
+    record: Record<'_>,
+) -> btfkit_btf::Result<TypeId> {
+    let signed = record.detail & 1 != 0;
+    let name = strings.identifier(builder, record.words[0]);
+    let size = record.words[1];
+    let wide = size > 4;
+    let enumerators: Vec<Enumerator> = record.words[2..]
+        .chunks_exact(3)
+        .map(|row| {
+            let name = strings.identifier(builder, row[0]);
+            let value = u64::from(row[1]) | u64::from(row[2]) << 32;
+            let value = match (wide, signed) {
+                (true, true) => i128::from(value as i64),
+                (true, false) => i128::from(value),
+                (false, true) => i128::from(row[1] as i32),
+                (false, false) => i128::from(row[1]),
+            };
+            Enumerator { name, value }
+        })
+        .collect();
+    if wide {
+        builder.enumeration64(name, size, signed, &enumerators)
+    } else {
+        builder.enumeration(name, size, signed, &enumerators)
+    }
+}
+
+/// Names in the output: each is looked up once.
+pub struct Strings<'a> {
+    names: &'a FrozenNames<'a>,
+    offsets: HashMap<Name, StringOffset, BuildHasherDefault<NameHasher>>,
+}
+
+impl<'a> Strings<'a> {
+    /// No names yet.
+    pub fn new(names: &'a FrozenNames<'a>) -> Self {
+        Self { names, offsets: HashMap::default() }
+    }
+
+    /// A name that the kernel does not look at.
+    pub fn plain(&mut self, builder: &mut Builder<'_>, name: u32) -> StringOffset {
+        builder.string(self.names.bytes(Name(name)))
+    }
+
+    /// A name that has to be a C identifier: what is not one is made one.
+    pub fn identifier(&mut self, builder: &mut Builder<'_>, name: u32) -> StringOffset {
+        if name == 0 {
+            return StringOffset::EMPTY;
+        }
+        let names = self.names;
+        *self
+            .offsets
+            .entry(Name(name))
+            .or_insert_with(|| builder.string(&identifier(names.bytes(Name(name)))))
+    }
+}
+
+/// `name` as the kernel accepts it: letters, digits, `_` and `.`, no digit first, at most 127 bytes. What Rust and C++
+/// put into names otherwise becomes `_`; a long name is cut and ends with a hash of the whole.
+pub fn identifier(name: &[u8]) -> Cow<'_, [u8]> {
+    let good = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'.';
+    if name.len() <= LONGEST_NAME && name.iter().all(|&byte| good(byte)) && !name[0].is_ascii_digit() {
+        return Cow::Borrowed(name);
+    }
+    let mut fixed: Vec<u8> = name.iter().map(|&byte| if good(byte) { byte } else { b'_' }).collect();
+    if fixed.first().is_some_and(u8::is_ascii_digit) {
+        fixed.insert(0, b'_');
+    }
+    if fixed.len() > LONGEST_NAME {
+        fixed.truncate(LONGEST_NAME - 17);
+        fixed.extend(format!("_{:016x}", crate::record::hash_bytes(name)).bytes());
+    }
+    Cow::Owned(fixed)
+}
+
+/// Names are numbers already: one multiplication spreads them.
+#[derive(Debug, Default)]
+pub struct NameHasher(u64);
+
+impl Hasher for NameHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            self.write_u32(u32::from(byte));
+        }
+    }
+
+    fn write_u32(&mut self, number: u32) {
+        self.0 = (self.0 ^ u64::from(number)).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(26);
+    }
+}

@@ -1,0 +1,73 @@
+//! Why a function or a variable is in the output, or not.
+
+use crate::functions::{FunctionChoice, FunctionState, FunctionSymbols, KfuncTag, Verdict};
+use crate::names::{FrozenNames, Name};
+use crate::symbols::DataSymbols;
+use crate::variables::Selection;
+
+/// What the answer is drawn from.
+pub struct Facts<'a> {
+    /// Names.
+    pub names: &'a FrozenNames<'a>,
+    /// What became of each function.
+    pub choices: &'a [FunctionChoice],
+    /// What DWARF says of functions.
+    pub states: &'a [FunctionState],
+    /// Function symbols.
+    pub symbols: &'a FunctionSymbols,
+    /// What became of variables.
+    pub selection: &'a Selection,
+    /// Data symbols.
+    pub data: &'a DataSymbols,
+    /// Kernel functions for BPF programs.
+    pub kfuncs: &'a [KfuncTag],
+}
+
+/// Lines for a person about everything of this name.
+pub fn explain(wanted: &[u8], facts: &Facts<'_>) -> Vec<String> {
+    let mut lines = Vec::new();
+    let is = |name: Name| facts.names.bytes(name) == wanted;
+    let text = |name: Name| String::from_utf8_lossy(facts.names.bytes(name)).into_owned();
+    for choice in facts.choices {
+        let (base, symbols) = facts.symbols.group(choice.key);
+        if !is(base) && !is(choice.name) {
+            continue;
+        }
+        let verdict = if choice.verdict == Verdict::Kept { "in" } else { "left out" };
+        lines.push(format!("function {}: {verdict}: {}", text(choice.name), choice.verdict.reason()));
+        for symbol in symbols {
+            lines.push(format!("  symbol {} at {:#x}", text(symbol.name), symbol.value));
+        }
+        let described = facts.states.iter().filter(|state| state.key == choice.key).count();
+        lines.push(format!("  {described} entries in DWARF"));
+        if facts.kfuncs.iter().any(|kfunc| kfunc.name == facts.names.bytes(base)) {
+            lines.push("  listed as a kfunc".to_owned());
+        }
+    }
+    for variable in facts.selection.variables.iter().filter(|variable| is(variable.name)) {
+        let place = variable.place.and_then(|place| Some((place, facts.data.section(place.section)?)));
+        lines.push(match place {
+            Some((place, section)) => format!(
+                "variable {}: in: {}+{:#x}, {} bytes",
+                text(variable.name),
+                String::from_utf8_lossy(&section.name),
+                place.offset,
+                variable.size
+            ),
+            None => format!(
+                "variable {}: in, without a place: another name for a place that is taken, or a label",
+                text(variable.name)
+            ),
+        });
+    }
+    for (name, reason) in facts.selection.left_out.iter().filter(|(name, _)| is(*name)) {
+        lines.push(format!("variable {}: left out: {}", text(*name), reason.reason()));
+    }
+    if lines.is_empty() {
+        lines.push(format!(
+            "{}: neither a function symbol that DWARF describes nor a variable",
+            String::from_utf8_lossy(wanted)
+        ));
+    }
+    lines
+}

@@ -1,0 +1,430 @@
+//! From the nodes of a unit to records that all units share.
+//!
+//! Types are taken in the order in which they need each other, with a stack of our own: no depth of nesting in the
+//! input can exhaust the program's. A named struct, union or enum is two records, its name and its content; whoever
+//! refers to it refers to the name.
+//!
+//! If one unit gives a name two contents (structs local to functions, C++ and Rust namespaces), the name alone does not
+//! say which is meant. Then every content gets a name of its own, valid in that unit alone, and the unit is done again;
+//! that may tell apart more types, which are treated the same, until no name has two contents. Units in C hardly
+//! ever need a second round.
+
+use std::collections::HashMap;
+
+use crate::names::Name;
+use crate::record::{Aggregate, Kind, RecordId, RecordTable, head};
+use crate::scan::{BITFIELDS, DECLARATION, Node, NodeKind, Nodes, Reference, SIGNED, VARARG};
+
+const UNSET: u32 = u32::MAX;
+
+/// Turns nodes into records; keeps its buffers from one unit to the next.
+#[derive(Debug, Default)]
+pub struct Interner {
+    /// The records so far, of all units that this interner was given.
+    pub table: RecordTable,
+    /// By node: the record that stands for it in references.
+    references: Vec<u32>,
+    /// By node: the record of its content, for named aggregates that have one.
+    definitions: Vec<u32>,
+    /// By node: its number among the contents of its name in this unit; 0 if its name has only one.
+    variants: Vec<u32>,
+    /// By node: waits for others on the stack.
+    open: Vec<bool>,
+    /// By DIE offset: the node, if `nodes[it].offset` says so too; needs no clearing.
+    by_offset: Vec<u32>,
+    stack: Vec<Task>,
+    /// The stack's height before the types below the one at hand were asked for.
+    height: usize,
+    /// (record that stands for a cycle, node where it closes) of this unit.
+    cycles: Vec<(RecordId, u32)>,
+    words: Vec<u32>,
+    /// By record: the unit that last had it.
+    seen: Vec<u32>,
+    /// By record of a name: (unit, content).
+    contents: Vec<(u32, u32)>,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Task {
+    Refer(u32),
+    Define(u32),
+}
+
+/// The types of one unit.
+#[derive(Debug, Default, Clone)]
+pub struct UnitTypes {
+    /// Each record that the unit has, once.
+    pub records: Vec<RecordId>,
+    /// (name, content) where the unit has several contents for what is one name elsewhere.
+    pub conflicts: Vec<(RecordId, RecordId)>,
+}
+
+impl Interner {
+    /// Learns where the nodes are.
+    pub fn index(&mut self, nodes: &Nodes, linked: bool) {
+        if !linked {
+            for (index, node) in nodes.nodes.iter().enumerate() {
+                let offset = node.offset as usize;
+                if offset >= self.by_offset.len() {
+                    self.by_offset.resize(offset + offset / 2 + 1024, 0);
+                }
+                self.by_offset[offset] = index as u32;
+            }
+        }
+    }
+
+    /// Makes records of all type nodes, which are indexed. With `linked`, references are node numbers + 1 already.
+    pub fn unit(&mut self, unit: u32, nodes: &Nodes, linked: bool) -> UnitTypes {
+        let count = nodes.nodes.len();
+        self.variants.clear();
+        self.variants.resize(count, 0);
+        self.round(unit, nodes, linked);
+        let mut conflicted = false;
+        while self.separate(unit, nodes) {
+            conflicted = true;
+            self.round(unit, nodes, linked);
+        }
+        self.collect(unit, nodes, conflicted)
+    }
+
+    /// The record that stands for `reference` (in a type, a function, a variable); all types must be done.
+    pub fn resolve(&self, nodes: &Nodes, reference: Reference, linked: bool) -> RecordId {
+        let Some(node) = self.node(nodes, reference, linked) else { return RecordId::VOID };
+        match self.references[node as usize] {
+            UNSET => RecordId::VOID,
+            record => RecordId(record),
+        }
+    }
+
+    /// The node that `reference` points at.
+    #[inline]
+    pub fn node(&self, nodes: &Nodes, reference: Reference, linked: bool) -> Option<u32> {
+        if reference == 0 {
+            return None;
+        }
+        if linked {
+            return Some(reference - 1).filter(|&node| (node as usize) < nodes.nodes.len());
+        }
+        let node = *self.by_offset.get(reference as usize)?;
+        (nodes.nodes.get(node as usize)?.offset == reference).then_some(node)
+    }
+
+    fn round(&mut self, unit: u32, nodes: &Nodes, linked: bool) {
+        let count = nodes.nodes.len();
+        self.references.clear();
+        self.references.resize(count, UNSET);
+        self.definitions.clear();
+        self.definitions.resize(count, UNSET);
+        self.open.clear();
+        self.open.resize(count, false);
+        self.cycles.clear();
+        for index in 0..count as u32 {
+            let node = &nodes.nodes[index as usize];
+            match node.kind {
+                NodeKind::Annotation | NodeKind::Function | NodeKind::Variable => continue,
+                // Sizes that no C type has come from location expressions, and nothing else refers to them.
+                NodeKind::Opaque => continue,
+                _ => {}
+            }
+            self.run(unit, nodes, linked, Task::Refer(index));
+            if aggregate(node).is_some() && !node.name.is_none() && node.flags & DECLARATION == 0 {
+                self.run(unit, nodes, linked, Task::Define(index));
+            }
+        }
+    }
+
+    fn run(&mut self, unit: u32, nodes: &Nodes, linked: bool, task: Task) {
+        self.stack.push(task);
+        while let Some(&task) = self.stack.last() {
+            let (index, done) = match task {
+                Task::Refer(index) => (index, self.references[index as usize]),
+                Task::Define(index) => (index, self.definitions[index as usize]),
+            };
+            if done != UNSET {
+                self.stack.pop();
+                continue;
+            }
+            let height = self.stack.len();
+            self.height = height;
+            let record = match task {
+                Task::Refer(_) => self.refer(unit, nodes, linked, index),
+                Task::Define(_) => self.content(unit, nodes, linked, index),
+            };
+            if self.stack.len() > height {
+                // Something below is missing: it lies on top of us now.
+                self.stack[height..].reverse();
+                if matches!(task, Task::Refer(_)) {
+                    self.open[index as usize] = true;
+                }
+                continue;
+            }
+            self.stack.pop();
+            match task {
+                Task::Refer(_) => self.references[index as usize] = record.0,
+                Task::Define(_) => self.definitions[index as usize] = record.0,
+            }
+        }
+    }
+
+    /// The record of a type that `index` refers to; puts it on the stack if it is not there yet.
+    fn target(&mut self, unit: u32, nodes: &Nodes, linked: bool, reference: Reference) -> RecordId {
+        let Some(node) = self.node(nodes, reference, linked) else { return RecordId::VOID };
+        let found = self.references[node as usize];
+        if found != UNSET {
+            return RecordId(found);
+        }
+        let target = &nodes.nodes[node as usize];
+        if let Some(kind) = aggregate(target)
+            && !target.name.is_none()
+        {
+            let record = self.name(unit, kind, node, target.name);
+            self.references[node as usize] = record.0;
+            return record;
+        }
+        if matches!(target.kind, NodeKind::Function | NodeKind::Variable | NodeKind::Annotation) {
+            return RecordId::VOID;
+        }
+        if self.open[node as usize] {
+            let words = [head(Kind::Named, Aggregate::Cycle as u8), target.name.0, unit, node];
+            let record = self.table.intern(&words);
+            self.cycles.push((record, node));
+            return record;
+        }
+        self.stack.push(Task::Refer(node));
+        RecordId::VOID
+    }
+
+    /// Adds a record, unless a type that it refers to is still missing.
+    #[inline]
+    fn add(&mut self, words: &[u32]) -> RecordId {
+        if self.stack.len() > self.height { RecordId::VOID } else { self.table.intern(words) }
+    }
+
+    /// The record that is a name and nothing else.
+    fn name(&mut self, unit: u32, kind: Aggregate, node: u32, name: Name) -> RecordId {
+        match self.variants[node as usize] {
+            0 => self.table.intern(&[head(Kind::Named, kind as u8), name.0]),
+            variant => self.table.intern(&[head(Kind::Named, kind as u8), name.0, unit, variant]),
+        }
+    }
+
+    fn refer(&mut self, unit: u32, nodes: &Nodes, linked: bool, index: u32) -> RecordId {
+        let node = &nodes.nodes[index as usize];
+        let simple = |kind| (kind, nodes.nodes[index as usize].target);
+        let (kind, target) = match node.kind {
+            NodeKind::Const => simple(Kind::Const),
+            NodeKind::Volatile => simple(Kind::Volatile),
+            NodeKind::Restrict => simple(Kind::Restrict),
+            NodeKind::Pointer => simple(Kind::Pointer),
+            NodeKind::Transparent => return self.target(unit, nodes, linked, node.target),
+            NodeKind::Void => return RecordId::VOID,
+            NodeKind::Typedef => {
+                let target = self.target(unit, nodes, linked, node.target);
+                return self.add(&[head(Kind::Typedef, 0), node.name.0, target.0]);
+            }
+            NodeKind::Int => {
+                return self.table.intern(&[head(Kind::Int, node.encoding), node.name.0, node.size]);
+            }
+            NodeKind::Float => return self.table.intern(&[head(Kind::Float, 0), node.name.0, node.size]),
+            NodeKind::Opaque => {
+                return self.table.intern(&[head(Kind::Struct, 0), node.name.0, node.size]);
+            }
+            NodeKind::Array => return self.array(unit, nodes, linked, node),
+            NodeKind::Struct | NodeKind::Union | NodeKind::Enum => {
+                let Some(kind) = aggregate(node).filter(|_| !node.name.is_none()) else {
+                    if node.flags & DECLARATION != 0 {
+                        return RecordId::VOID;
+                    }
+                    return self.content(unit, nodes, linked, index);
+                };
+                return self.name(unit, kind, index, node.name);
+            }
+            NodeKind::Subroutine => return self.subroutine(unit, nodes, linked, node),
+            NodeKind::Annotation | NodeKind::Function | NodeKind::Variable => return RecordId::VOID,
+        };
+        let mut target = self.target(unit, nodes, linked, target);
+        if node.kind == NodeKind::Pointer {
+            for row in nodes.rows_of(node) {
+                target = self.add(&[head(Kind::TypeTag, 0), row[0], target.0]);
+            }
+        }
+        self.add(&[head(kind, 0), target.0])
+    }
+
+    fn array(&mut self, unit: u32, nodes: &Nodes, linked: bool, node: &Node) -> RecordId {
+        let mut element = self.target(unit, nodes, linked, node.target);
+        let dimensions = nodes.rows_of(node);
+        for dimension in dimensions.iter().rev() {
+            element = self.add(&[head(Kind::Array, 0), element.0, dimension[0]]);
+        }
+        if dimensions.is_empty() {
+            element = self.add(&[head(Kind::Array, 0), element.0, 0]);
+        }
+        element
+    }
+
+    fn subroutine(&mut self, unit: u32, nodes: &Nodes, linked: bool, node: &Node) -> RecordId {
+        let mut words = std::mem::take(&mut self.words);
+        words.clear();
+        words.push(head(Kind::Function, 0));
+        words.push(self.target(unit, nodes, linked, node.target).0);
+        for row in nodes.rows_of(node) {
+            if row[1] == VARARG {
+                words.extend([0, 0]);
+            } else {
+                words.extend([row[0], self.target(unit, nodes, linked, row[1]).0]);
+            }
+        }
+        let record = self.add(&words);
+        self.words = words;
+        record
+    }
+
+    /// The record of the content of a struct, union or enum.
+    fn content(&mut self, unit: u32, nodes: &Nodes, linked: bool, index: u32) -> RecordId {
+        let node = &nodes.nodes[index as usize];
+        let rows = nodes.rows_of(node);
+        let mut words = std::mem::take(&mut self.words);
+        words.clear();
+        if node.kind == NodeKind::Enum {
+            let signed = if node.size > 4 && (node.flags & SIGNED != 0 || node.target != 0) {
+                node.flags & SIGNED != 0 || self.is_signed(nodes, node.target, linked)
+            } else {
+                rows.iter().any(|row| row[3] != 0)
+            };
+            words.extend([head(Kind::Enum, u8::from(signed)), node.name.0, node.size]);
+            for row in rows {
+                words.extend(&row[..3]);
+            }
+        } else {
+            let kind = if node.kind == NodeKind::Union { Kind::Union } else { Kind::Struct };
+            let bitfields = node.flags & BITFIELDS != 0;
+            words.extend([head(kind, u8::from(bitfields)), node.name.0, node.size]);
+            for row in rows {
+                let target = self.target(unit, nodes, linked, row[1]);
+                words.extend([row[0], target.0, row[2], row[3]]);
+            }
+            if !rows.is_sorted_by_key(|row| row[2]) {
+                let (members, _) = words[3..].as_chunks_mut::<4>();
+                members.sort_by_key(|member| member[2]);
+            }
+        }
+        let record = self.add(&words);
+        self.words = words;
+        record
+    }
+
+    /// Is the underlying type of an enum signed?
+    fn is_signed(&self, nodes: &Nodes, mut reference: Reference, linked: bool) -> bool {
+        for _ in 0..32 {
+            let Some(node) = self.node(nodes, reference, linked) else { return false };
+            let node = &nodes.nodes[node as usize];
+            match node.kind {
+                NodeKind::Int => return node.encoding & 1 != 0,
+                NodeKind::Typedef | NodeKind::Const | NodeKind::Volatile | NodeKind::Transparent => {
+                    reference = node.target;
+                }
+                _ => return false,
+            }
+        }
+        false
+    }
+
+    /// Gives names with several contents in this unit a number for each; false if there is nothing left to tell
+    /// apart.
+    fn separate(&mut self, unit: u32, nodes: &Nodes) -> bool {
+        let mut found = false;
+        self.contents.resize(self.table.len(), (UNSET, 0));
+        for index in 0..nodes.nodes.len() {
+            let (name, content) = (self.references[index], self.definitions[index]);
+            if content == UNSET {
+                continue;
+            }
+            let known = &mut self.contents[name as usize];
+            if known.0 != unit {
+                *known = (unit, content);
+            } else if known.1 != content {
+                found = true;
+                break;
+            }
+        }
+        // The marks are this round's only.
+        for index in 0..nodes.nodes.len() {
+            if self.definitions[index] != UNSET {
+                self.contents[self.references[index] as usize].0 = UNSET;
+            }
+        }
+        if !found {
+            return false;
+        }
+        let mut numbers: HashMap<(u32, u32), u32> = HashMap::new();
+        let mut contents: HashMap<u32, u32> = HashMap::new();
+        for index in 0..nodes.nodes.len() {
+            let (name, content) = (self.references[index], self.definitions[index]);
+            if content != UNSET && numbers.insert((name, content), 0).is_none() {
+                *contents.entry(name).or_default() += 1;
+            }
+        }
+        let mut next: HashMap<(u8, Name), u32> = HashMap::new();
+        for index in 0..nodes.nodes.len() {
+            let node = &nodes.nodes[index];
+            if let Some(kind) = aggregate(node) {
+                let highest = next.entry((kind as u8, node.name)).or_default();
+                *highest = (*highest).max(self.variants[index]);
+            }
+        }
+        for index in 0..nodes.nodes.len() {
+            let (name, content) = (self.references[index], self.definitions[index]);
+            if content == UNSET || contents[&name] < 2 {
+                continue;
+            }
+            let node = &nodes.nodes[index];
+            let kind = aggregate(node).map_or(0, |kind| kind as u8);
+            let number = numbers.get_mut(&(name, content)).expect("numbered above");
+            if *number == 0 {
+                let next = next.entry((kind, node.name)).or_default();
+                *next += 1;
+                *number = *next;
+            }
+            self.variants[index] = *number;
+        }
+        true
+    }
+
+    fn collect(&mut self, unit: u32, nodes: &Nodes, conflicted: bool) -> UnitTypes {
+        let mut types = UnitTypes::default();
+        self.seen.resize(self.table.len(), UNSET);
+        for index in 0..nodes.nodes.len() {
+            for record in [self.references[index], self.definitions[index]] {
+                if record != UNSET && self.seen[record as usize] != unit {
+                    self.seen[record as usize] = unit;
+                    types.records.push(RecordId(record));
+                }
+            }
+            if conflicted && self.variants[index] != 0 {
+                types.conflicts.push((RecordId(self.references[index]), RecordId(self.definitions[index])));
+            }
+        }
+        for &(record, node) in &self.cycles {
+            types.conflicts.push((record, RecordId(self.references[node as usize])));
+        }
+        types
+    }
+
+    /// The record of the content of a node, if it is a named aggregate that has one, else of the node.
+    pub fn tagged(&self, node: u32) -> Option<RecordId> {
+        let (reference, definition) = (self.references[node as usize], self.definitions[node as usize]);
+        let record = if definition == UNSET { reference } else { definition };
+        (record != UNSET).then_some(RecordId(record))
+    }
+}
+
+/// What sort of name of its own a node may have.
+fn aggregate(node: &Node) -> Option<Aggregate> {
+    match node.kind {
+        NodeKind::Struct => Some(Aggregate::Struct),
+        NodeKind::Union => Some(Aggregate::Union),
+        NodeKind::Enum => Some(Aggregate::Enum),
+        _ => None,
+    }
+}

@@ -1,0 +1,188 @@
+//! Names as numbers: equal names have equal numbers, and nothing is copied.
+//!
+//! Linkers merge `.debug_str`, so most strings stand there once and their offset can stand for them. What is not
+//! so (strings inside DIEs, a second copy in the section, the tail of another string, other files' strings) is looked
+//! up by its bytes: first among the section's strings, then in a side table. One bit a byte of the section tells the
+//! two cases apart, so that the common one costs a load and a shift.
+
+use std::collections::HashMap;
+use std::sync::RwLock;
+
+/// A name. Equal numbers are equal bytes within one [`Names`]; the order means nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub struct Name(pub u32);
+
+impl Name {
+    /// No name, or the empty one.
+    pub const NONE: Name = Name(0);
+    const SIDE: u32 = 1 << 31;
+
+    /// Is there none?
+    pub fn is_none(self) -> bool {
+        self == Self::NONE
+    }
+}
+
+#[derive(Debug, Default)]
+struct Side {
+    numbers: HashMap<Box<[u8]>, u32>,
+    names: Vec<Box<[u8]>>,
+}
+
+/// All names of one encode.
+#[derive(Debug)]
+pub struct Names<'d> {
+    text: &'d [u8],
+    /// A bit for each byte of `text`: 1 where a string starts that is the first of its bytes.
+    first: Vec<u64>,
+    /// Open addressing: offset + 1 of each string whose bit is set.
+    slots: Vec<u32>,
+    side: RwLock<Side>,
+    /// `btf_type_tag`
+    pub type_tag: Name,
+    /// `btf_decl_tag`
+    pub decl_tag: Name,
+}
+
+fn hash(bytes: &[u8]) -> u64 {
+    crate::record::hash_bytes(bytes)
+}
+
+impl<'d> Names<'d> {
+    /// Indexes `text`, the `.debug_str` of the file that most names come from.
+    pub fn new(text: &'d [u8]) -> Self {
+        let text = if text.len() < Name::SIDE as usize { text } else { &[] };
+        let mut count = 0usize;
+        for &byte in text {
+            count += usize::from(byte == 0);
+        }
+        let capacity = (count * 2).next_power_of_two().max(16);
+        let mut names = Self {
+            text,
+            first: vec![0; text.len() / 64 + 1],
+            slots: vec![0; capacity],
+            side: RwLock::new(Side::default()),
+            type_tag: Name::NONE,
+            decl_tag: Name::NONE,
+        };
+        let mut at = 0;
+        while let Some(length) = memchr(&text[at..]) {
+            if length > 0 {
+                let slot = names.slot(&text[at..at + length]);
+                if names.slots[slot] == 0 {
+                    names.slots[slot] = at as u32 + 1;
+                    names.first[at / 64] |= 1 << (at % 64);
+                }
+            }
+            at += length + 1;
+        }
+        names.type_tag = names.intern(b"btf_type_tag");
+        names.decl_tag = names.intern(b"btf_decl_tag");
+        names
+    }
+
+    /// The slot where `bytes` are, or belong.
+    fn slot(&self, bytes: &[u8]) -> usize {
+        let mask = self.slots.len() - 1;
+        let mut slot = hash(bytes) as usize & mask;
+        loop {
+            let offset = self.slots[slot];
+            if offset == 0 {
+                return slot;
+            }
+            let rest = &self.text[offset as usize - 1..];
+            if rest.get(bytes.len()) == Some(&0) && &rest[..bytes.len()] == bytes {
+                return slot;
+            }
+            slot = (slot + 1) & mask;
+        }
+    }
+
+    /// The name at `offset` of the indexed section; `None` if that is outside.
+    #[inline]
+    pub fn at(&self, offset: u64) -> Option<Name> {
+        let index = offset as usize;
+        let word = *self.first.get(index / 64)?;
+        if word >> (index % 64) & 1 != 0 && offset < self.text.len() as u64 {
+            return Some(Name(offset as u32 + 1));
+        }
+        self.at_other(offset)
+    }
+
+    #[cold]
+    fn at_other(&self, offset: u64) -> Option<Name> {
+        let rest = self.text.get(usize::try_from(offset).ok()?..)?;
+        let length = memchr(rest)?;
+        Some(self.intern(&rest[..length]))
+    }
+
+    /// The number of a name given by its bytes.
+    pub fn intern(&self, bytes: &[u8]) -> Name {
+        if let Some(name) = self.find(bytes) {
+            return name;
+        }
+        let mut side = self.side.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Some(&number) = side.numbers.get(bytes) {
+            return Name(number);
+        }
+        let number = Name::SIDE | side.names.len() as u32;
+        side.names.push(bytes.into());
+        side.numbers.insert(bytes.into(), number);
+        Name(number)
+    }
+
+    /// The number of a name, if any DIE that was read so far or the indexed section has it.
+    pub fn find(&self, bytes: &[u8]) -> Option<Name> {
+        if bytes.is_empty() {
+            return Some(Name::NONE);
+        }
+        let offset = self.slots[self.slot(bytes)];
+        if offset != 0 {
+            return Some(Name(offset));
+        }
+        let side = self.side.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        side.numbers.get(bytes).map(|&number| Name(number))
+    }
+
+    /// The bytes of `name`.
+    pub fn bytes(&mut self, name: Name) -> &[u8] {
+        let side = self.side.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner);
+        Self::lookup(self.text, &side.names, name)
+    }
+
+    /// Ends the collecting: from here on names are only read.
+    pub fn freeze(self) -> FrozenNames<'d> {
+        let side = self.side.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+        FrozenNames { text: self.text, side: side.names }
+    }
+
+    fn lookup<'a>(text: &'a [u8], side: &'a [Box<[u8]>], name: Name) -> &'a [u8] {
+        if name.is_none() {
+            return &[];
+        }
+        if name.0 & Name::SIDE != 0 {
+            return side.get((name.0 & !Name::SIDE) as usize).map_or(&[], |bytes| bytes);
+        }
+        let rest = text.get(name.0 as usize - 1..).unwrap_or_default();
+        &rest[..memchr(rest).unwrap_or(rest.len())]
+    }
+}
+
+/// The names of an encode, for reading.
+#[derive(Debug)]
+pub struct FrozenNames<'d> {
+    text: &'d [u8],
+    side: Vec<Box<[u8]>>,
+}
+
+impl FrozenNames<'_> {
+    /// The bytes of `name`.
+    pub fn bytes(&self, name: Name) -> &[u8] {
+        Names::lookup(self.text, &self.side, name)
+    }
+}
+
+#[inline]
+fn memchr(bytes: &[u8]) -> Option<usize> {
+    memchr::memchr(0, bytes)
+}

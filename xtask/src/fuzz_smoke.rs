@@ -100,6 +100,9 @@ fn limit_memory() -> Result<()> {
 impl Seed {
     /// Runs every case of this seed on all cores; returns how many there were.
     fn run(&self) -> Result<usize> {
+        if !catch_unwind(|| (self.target.run)(&self.bytes)).is_ok_and(|accepted| accepted) {
+            bail!("the unbroken {} is refused", self.name());
+        }
         let run = Run {
             cases: Cases::of(&self.bytes),
             next: AtomicUsize::new(0),

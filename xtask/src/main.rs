@@ -1,1 +1,48 @@
-fn main() {}
+//! What developers of btfkit run: `cargo xtask test|fixtures|compare|bench|fuzz-smoke`.
+//!
+//! One file per subcommand. The checks against real kernels are in `real/`, what they need from Debian in `fixtures/`.
+
+mod bench;
+mod command;
+mod compare;
+mod fast;
+mod fixtures;
+mod fuzz_smoke;
+mod real;
+mod test;
+mod verdict;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// What developers of btfkit run.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    Test(test::Arguments),
+    Fixtures(fixtures::Arguments),
+    Compare(compare::Arguments),
+    Bench(bench::Arguments),
+    FuzzSmoke(fuzz_smoke::Arguments),
+}
+
+fn main() -> ExitCode {
+    let outcome = match Arguments::parse().task {
+        Task::Test(arguments) => test::run(&arguments),
+        Task::Fixtures(arguments) => fixtures::run(&arguments),
+        Task::Compare(arguments) => compare::run(&arguments),
+        Task::Bench(arguments) => bench::run(&arguments),
+        Task::FuzzSmoke(arguments) => fuzz_smoke::run(&arguments),
+    };
+    outcome.unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
+}

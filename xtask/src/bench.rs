@@ -1,0 +1,202 @@
+//! `cargo xtask bench`: the peer and btfkit in turns on the same input.
+
+use std::fmt::Write;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+use anyhow::{Context, Result};
+use clap::Subcommand;
+use serde::{Deserialize, Serialize};
+
+use crate::command::{self, Cost};
+use crate::fixtures::{KERNELS, Pahole};
+
+/// Run a benchmark: the peer and btfkit in turns, with ratios.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    benchmark: Benchmark,
+}
+
+#[derive(Debug, Subcommand)]
+enum Benchmark {
+    Encode(Encode),
+}
+
+/// Encode a kernel with pahole and with btfkit, both with all variables and on two threads.
+///
+/// The runs alternate, one of each is not counted; wall time, CPU time and peak memory are those of the whole process.
+#[derive(Debug, clap::Args)]
+struct Encode {
+    /// The vmlinux to encode [default: Debian's 6.12 cloud kernel].
+    #[arg(long, value_name = "PATH")]
+    kernel: Option<PathBuf>,
+    /// How many counted runs of each program.
+    #[arg(short = 'n', long, value_name = "RUNS", default_value_t = 5)]
+    runs: usize,
+    /// The btfkit to run [default: a release build of this repository].
+    #[arg(long, value_name = "PATH")]
+    btfkit: Option<PathBuf>,
+    /// Print the medians as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// The medians of one program's runs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Medians {
+    pub(crate) wall_seconds: f64,
+    pub(crate) cpu_seconds: f64,
+    pub(crate) peak_bytes: f64,
+    pub(crate) output_bytes: f64,
+}
+
+/// Both programs' medians.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Comparison {
+    pub(crate) peer: String,
+    pub(crate) pahole: Medians,
+    pub(crate) btfkit: Medians,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
+    let Benchmark::Encode(encode) = &arguments.benchmark;
+    let comparison = encode.measure()?;
+    if encode.json {
+        println!("{}", serde_json::to_string_pretty(&comparison)?);
+    } else {
+        print!("{}", comparison.table());
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The release build of btfkit.
+pub(crate) fn release_build() -> Result<PathBuf> {
+    command::run(command::cargo().args(["build", "--quiet", "--release", "--package", "btfkit"]))?;
+    let target = std::env::var_os("CARGO_TARGET_DIR")
+        .map_or_else(|| command::repository().join("target"), PathBuf::from);
+    Ok(target.join("release/btfkit"))
+}
+
+impl Encode {
+    fn measure(&self) -> Result<Comparison> {
+        let kernel = match &self.kernel {
+            Some(path) => path.clone(),
+            None => KERNELS[0].fetch()?.vmlinux,
+        };
+        let btfkit = self.btfkit.clone().map_or_else(release_build, Ok)?;
+        let pahole = Pahole::fetch()?;
+        let folder = tempfile::tempdir()?;
+        let (theirs, ours) = (folder.path().join("pahole.btf"), folder.path().join("btfkit.btf"));
+        let mut programs = [pahole.encode(&kernel, &theirs), btfkit_encode(&btfkit, &kernel, &ours)];
+        let costs = in_turns(&mut programs, self.runs)?;
+        Ok(Comparison {
+            peer: format!("pahole {}", pahole.version()?),
+            pahole: medians(&costs[0], &theirs)?,
+            btfkit: medians(&costs[1], &ours)?,
+        })
+    }
+}
+
+/// A btfkit that will encode `input` with all variables to `output`, on as many threads as pahole.
+fn btfkit_encode(program: &Path, input: &Path, output: &Path) -> Command {
+    let mut command = Command::new(program);
+    command.arg("encode").arg(input).args(["-j", "2", "--lang-exclude", "rust", "-o"]).arg(output);
+    command
+}
+
+/// Runs the programs in turns, once unmeasured and then `runs` times.
+fn in_turns<const N: usize>(programs: &mut [Command; N], runs: usize) -> Result<[Vec<Cost>; N]> {
+    let mut costs = [const { Vec::new() }; N];
+    for round in 0..=runs.max(1) {
+        for (program, costs) in programs.iter_mut().zip(&mut costs) {
+            let cost = command::measure(program)?;
+            if round > 0 {
+                costs.push(cost);
+            }
+        }
+    }
+    Ok(costs)
+}
+
+fn medians(costs: &[Cost], output: &Path) -> Result<Medians> {
+    let of = |value: fn(&Cost) -> f64| median(costs.iter().map(value).collect());
+    Ok(Medians {
+        wall_seconds: of(|cost| cost.wall.as_secs_f64()),
+        cpu_seconds: of(|cost| cost.cpu.as_secs_f64()),
+        peak_bytes: of(|cost| cost.peak as f64),
+        output_bytes: fs::metadata(output).context("no output was written")?.len() as f64,
+    })
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    let middle = values.len() / 2;
+    if values.len().is_multiple_of(2) {
+        f64::midpoint(values[middle - 1], values[middle])
+    } else {
+        values[middle]
+    }
+}
+
+impl Comparison {
+    fn table(&self) -> String {
+        let mut table = format!("{:<18} {:>12} {:>12} {:>10}\n", "median", self.peer, "btfkit", "ratio");
+        let (a, b) = (&self.pahole, &self.btfkit);
+        row(&mut table, "wall time, s", a.wall_seconds, b.wall_seconds, 3);
+        row(&mut table, "CPU time, s", a.cpu_seconds, b.cpu_seconds, 3);
+        row(&mut table, "peak memory, MB", a.peak_bytes / 1e6, b.peak_bytes / 1e6, 1);
+        row(&mut table, "output, bytes", a.output_bytes, b.output_bytes, 0);
+        table
+    }
+}
+
+fn row(table: &mut String, name: &str, peer: f64, ours: f64, digits: usize) {
+    let ratio = format!("1/{:.2}", peer / ours);
+    // Writing to a string cannot fail.
+    let _ = writeln!(table, "{name:<18} {peer:>12.digits$} {ours:>12.digits$} {ratio:>10}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_median_of_an_even_number_of_runs_lies_between_the_middle_two() {
+        assert!((median(vec![9.0, 1.0, 2.0]) - 2.0).abs() < 1e-9);
+        assert!((median(vec![9.0, 1.0, 2.0, 4.0]) - 3.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn programs_run_in_turns_with_one_uncounted_round() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("log");
+        let program = |name: &str| {
+            let mut command = Command::new("sh");
+            command.arg("-c").arg(format!("echo {name} >>{}", log.display()));
+            command
+        };
+        let costs = in_turns(&mut [program("a"), program("b")], 2).unwrap();
+        assert_eq!(costs.map(|costs| costs.len()), [2, 2]);
+        assert_eq!(fs::read_to_string(log).unwrap(), "a\nb\n".repeat(3));
+    }
+
+    #[test]
+    fn the_table_shows_how_many_times_less_each_figure_is() {
+        let medians = |wall_seconds, peak_bytes| Medians {
+            wall_seconds,
+            cpu_seconds: 1.0,
+            peak_bytes,
+            output_bytes: 5.0,
+        };
+        let comparison = Comparison {
+            peer: "pahole v1.32".into(),
+            pahole: medians(4.0, 600e6),
+            btfkit: medians(0.4, 150e6),
+        };
+        let table = comparison.table();
+        assert!(table.contains("4.000        0.400    1/10.00"), "{table}");
+        assert!(table.contains("600.0        150.0     1/4.00"), "{table}");
+    }
+}

@@ -1,0 +1,38 @@
+//! `cargo xtask fixtures`: real kernels and the peers, from Debian's archive through apt.
+//!
+//! Packages are found by name pattern and the newest is taken; nothing is pinned to a version that the archive will
+//! drop. Downloads are kept in `deb/`, what is unpacked from them in a folder named by package file and hash, so an
+//! entry of the cache is never wrong, only superfluous. Without a network the newest cached kernel serves.
+
+mod apt;
+mod cache;
+mod kernel;
+mod peer;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+
+use crate::verdict::Tally;
+
+pub(crate) use kernel::{KERNELS, Kernel, fetch_all};
+pub(crate) use peer::{Pahole, bpftool, libbpf};
+
+/// Fetch and unpack what the tests against real kernels and the benchmarks need.
+///
+/// Three Debian kernels with debug information, the newest packaged pahole, bpftool and libbpf's headers. About 1.5 GB
+/// are downloaded the first time and kept in ~/.cache/btfkit (or below XDG_CACHE_HOME).
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {}
+
+pub(crate) fn run(_: &Arguments) -> Result<ExitCode> {
+    let mut tally = Tally::default();
+    for (package, kernel) in fetch_all() {
+        tally.check(package.label, || kernel.map(|kernel| kernel.describe()));
+    }
+    tally.check("pahole", || Pahole::fetch()?.version());
+    tally.check("bpftool", || Ok(bpftool()?.display().to_string()));
+    tally.check("libbpf", || libbpf().map(|()| "headers and library are installed".into()));
+    println!("{tally}");
+    Ok(tally.exit_code())
+}

@@ -1,0 +1,165 @@
+//! The real tier: Debian kernels, encoded and held against independent readers and the peer.
+//!
+//! Each check is a function that returns what it found, or an error: a failure, or the reason why it cannot run here.
+
+mod allowance;
+mod determinism;
+mod encoder;
+mod kernel_verifier;
+mod modules;
+mod peer;
+mod readers;
+mod speed;
+mod symbols;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+use crate::bench;
+use crate::fixtures::{Kernel, Pahole, fetch_all};
+use crate::verdict::{Tally, Unavailable, unavailable};
+use encoder::Encoder;
+use readers::Libbpf;
+
+/// What the checks of all kernels share.
+#[derive(Debug)]
+struct Peers {
+    pahole: Result<Pahole>,
+    bpftool: Result<PathBuf>,
+    libbpf: Result<Libbpf>,
+}
+
+/// A kernel that has been encoded.
+#[derive(Debug)]
+struct Subject<'r> {
+    kernel: &'r Kernel,
+    encoder: &'r Encoder,
+    peers: &'r Peers,
+    /// A folder for outputs.
+    folder: &'r Path,
+    /// The raw BTF that the checks are about.
+    btf: PathBuf,
+}
+
+pub(crate) fn run(tally: &mut Tally, btfkit: Option<&Path>) {
+    let kernels = fetch_all();
+    if let Some(reason) = none_available(&kernels) {
+        return tally.skip("real tier", &reason);
+    }
+    let mut encoder = None;
+    tally.check("release build", || {
+        encoder =
+            Some(Encoder::new(btfkit.map_or_else(bench::release_build, |path| Ok(path.to_path_buf()))?));
+        Ok(String::new())
+    });
+    let (Some(encoder), Ok(folder)) = (encoder, tempfile::tempdir()) else {
+        return tally.skip("real tier", "there is no btfkit to test, or no room for its output");
+    };
+    let peers = Peers {
+        pahole: Pahole::fetch(),
+        bpftool: crate::fixtures::bpftool(),
+        libbpf: crate::fixtures::libbpf().and_then(|()| Libbpf::compile(folder.path())),
+    };
+    for (package, kernel) in kernels {
+        match kernel {
+            Ok(kernel) => check_kernel(tally, &kernel, &encoder, &peers, folder.path()),
+            Err(error) => {
+                tally.check(&format!("real tier: {}", package.label), || Err(error));
+            }
+        }
+    }
+}
+
+/// Why no kernel can be had at all, if so.
+fn none_available<K>(kernels: &[(K, Result<Kernel>)]) -> Option<String> {
+    let mut reasons = kernels.iter().map(|(_, kernel)| match kernel {
+        Err(error) if error.is::<Unavailable>() => Some(format!("{error:#}")),
+        _ => None,
+    });
+    let first = reasons.next()??;
+    reasons.all(|reason| reason.is_some()).then_some(first)
+}
+
+fn check_kernel(tally: &mut Tally, kernel: &Kernel, encoder: &Encoder, peers: &Peers, folder: &Path) {
+    let label = kernel.label;
+    let folder = folder.join(label);
+    let btf = folder.join("vmlinux.btf");
+    let encoded = tally.check(&format!("{label}: encode"), || {
+        fs::create_dir(&folder)?;
+        encoder.encode(&kernel.vmlinux, &btf, &[])?;
+        Ok(format!("{} to {} bytes", kernel.describe(), fs::metadata(&btf)?.len()))
+    });
+    if !encoded {
+        return;
+    }
+    let subject = Subject { kernel, encoder, peers, folder: &folder, btf };
+    let mut check = |name: &str, check: fn(&Subject<'_>) -> Result<String>| {
+        tally.check(&format!("{label}: {name}"), || check(&subject));
+    };
+    check("kernel verifier", in_kernel);
+    check("our own rules", by_our_rules);
+    check("bpftool", in_bpftool);
+    check("libbpf", in_libbpf);
+    check("types and functions as pahole's", peer::check);
+    check("same bytes for any thread count and folder", determinism::check);
+    check("every data symbol has a variable", symbols::check);
+    check("every function static has a variable", symbols::check_function_statics);
+    if !kernel.modules.is_empty() {
+        check("modules", modules::check);
+    }
+    if label == crate::fixtures::KERNELS[0].label {
+        check("speed and memory", speed::check);
+    }
+}
+
+/// A peer that cannot be had makes the check that wants it skipped; one that could not be made, failed.
+fn have<T>(peer: &Result<T>) -> Result<&T> {
+    peer.as_ref().map_err(|error| match error.downcast_ref() {
+        Some(Unavailable(reason)) => unavailable(reason),
+        None => anyhow::anyhow!("{error:#}"),
+    })
+}
+
+fn in_kernel(subject: &Subject<'_>) -> Result<String> {
+    kernel_verifier::load(&fs::read(&subject.btf)?)?;
+    let release = fs::read_to_string("/proc/sys/kernel/osrelease").context("the running kernel's release")?;
+    Ok(format!("accepted by the running {}", release.trim()))
+}
+
+/// For when the running kernel cannot be asked; where it can, the two must agree.
+fn by_our_rules(subject: &Subject<'_>) -> Result<String> {
+    readers::rules(&fs::read(&subject.btf)?, None)?;
+    Ok("accepted".into())
+}
+
+fn in_bpftool(subject: &Subject<'_>) -> Result<String> {
+    let types = readers::bpftool_dump(have(&subject.peers.bpftool)?, &subject.btf, None)?;
+    Ok(format!("{types} types dumped"))
+}
+
+fn in_libbpf(subject: &Subject<'_>) -> Result<String> {
+    have(&subject.peers.libbpf)?.open(&subject.btf, &[])?;
+    Ok("opened".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tier_without_any_kernel_is_skipped_as_a_whole() {
+        let absent = || ((), Err(unavailable("no apt")));
+        let broken = || ((), Err(anyhow::anyhow!("wrong hash")));
+        assert_eq!(none_available(&[absent(), absent()]).unwrap(), "no apt");
+        assert_eq!(none_available(&[absent(), broken()]), None);
+        assert_eq!(none_available(&[broken(), absent()]), None);
+    }
+
+    #[test]
+    fn an_absent_peer_skips_and_a_broken_one_fails() {
+        assert!(have(&Err::<(), _>(unavailable("no apt"))).unwrap_err().is::<Unavailable>());
+        assert!(!have(&Err::<(), _>(anyhow::anyhow!("does not compile"))).unwrap_err().is::<Unavailable>());
+    }
+}

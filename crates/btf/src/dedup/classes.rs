@@ -37,6 +37,11 @@ impl Classes {
         &self.words[self.starts[class as usize] as usize..self.starts[class as usize + 1] as usize]
     }
 
+    /// Whether a class is the leaf of a name, whose words are the name and the kind of tag.
+    pub(super) fn is_name(&self, class: Class) -> bool {
+        self.words(class).len() == 2
+    }
+
     /// A class that nothing else will ever be in.
     pub(super) fn own(&mut self) -> Class {
         let class = self.len() as Class;

@@ -264,9 +264,9 @@ fn an_enumeration_of_64_bits_resolves_a_forward_declaration_too() {
     assert_eq!(found.representative(forward), full);
 }
 
-/// `struct X { struct foo *f; }`, with what `foo` is given.
-fn holder(unit: &mut Unit<'_>, name: &str, foo: TypeId) -> TypeId {
-    let pointer = unit.pointer(foo);
+/// `struct X { struct foo *f; }`, with this `foo`.
+fn holder(unit: &mut Unit<'_>, name: &str, target: TypeId) -> TypeId {
+    let pointer = unit.pointer(target);
     unit.structure(name, &[pointer])
 }
 
@@ -283,8 +283,8 @@ fn a_forward_declaration_of_an_ambiguous_name_goes_with_its_neighbours() {
     let b = foo(&mut unit, "long");
     let forward = unit.forward("foo");
     // Only one meaning of `foo` was seen in `only_b`, both in `both`, none in `none`.
-    let only_b = [forward, b].map(|foo| holder(&mut unit, "only_b", foo));
-    let both = [forward, a, a, b].map(|foo| holder(&mut unit, "both", foo));
+    let only_b = [forward, b].map(|target| holder(&mut unit, "only_b", target));
+    let both = [forward, a, a, b].map(|target| holder(&mut unit, "both", target));
     let more_a = foo(&mut unit, "int");
     let both_more = holder(&mut unit, "both", more_a);
     let none = holder(&mut unit, "none", forward);
@@ -309,8 +309,8 @@ fn what_was_merged_by_its_neighbours_is_one_for_its_users() {
     let b = foo(&mut unit, "long");
     let forward = unit.forward("foo");
     let mut files = Vec::new();
-    for foo in [a, a, b, forward] {
-        let task = holder(&mut unit, "task", foo);
+    for target in [a, a, b, forward] {
+        let task = holder(&mut unit, "task", target);
         files.push(holder(&mut unit, "file", task));
     }
     let forward_task = unit.forward("task");
@@ -327,7 +327,7 @@ fn one_declaration_has_one_meaning_throughout_a_type() {
     let a = foo(&mut unit, "int");
     let b = foo(&mut unit, "long");
     let forward = unit.forward("foo");
-    let pointers = [a, b, forward].map(|foo| unit.pointer(foo));
+    let pointers = [a, b, forward].map(|target| unit.pointer(target));
     let mixed = unit.structure("pair", &[pointers[0], pointers[1]]);
     let open = unit.structure("pair", &[pointers[2], pointers[2]]);
     let (found, _) = deduplicate(&unit.finish());
@@ -340,8 +340,8 @@ fn functions_merge_by_name_and_prototype_also_past_a_declaration() {
     let a = foo(&mut unit, "int");
     foo(&mut unit, "long");
     let forward = unit.forward("foo");
-    let functions = [a, a, forward].map(|foo| {
-        let pointer = unit.pointer(foo);
+    let functions = [a, a, forward].map(|target| {
+        let pointer = unit.pointer(target);
         let proto = unit.proto(TypeId::VOID, &[pointer]);
         unit.function("f", proto)
     });
@@ -361,7 +361,7 @@ fn tags_of_merged_types_become_a_set_and_never_keep_types_apart() {
     }
     let (_, once) = deduplicate(&unit.finish());
     let mut tags: Vec<_> =
-        once.types().filter(|ty| ty.kind() == Kind::DeclTag).map(|ty| ty.name_str()).collect();
+        once.types().filter(|ty| ty.kind() == Kind::DeclTag).map(btfkit_btf::Type::name_str).collect();
     tags.sort();
     assert_eq!((count(&once, Kind::Struct), &tags[..]), (1, &["x".into(), "y".into(), "z".into()][..]));
 }
@@ -383,7 +383,7 @@ fn variables_and_sections_are_kept_and_functions_merge() {
         [Kind::Int, Kind::Var, Kind::DataSec, Kind::Func, Kind::FuncProto].map(|kind| count(&once, kind));
     assert_eq!(counts, [1, 2, 2, 1, 1]);
     let entries: Vec<_> =
-        once.types().flat_map(|ty| ty.section_entries()).map(|entry| entry.variable).collect();
+        once.types().flat_map(btfkit_btf::Type::section_entries).map(|entry| entry.variable).collect();
     assert!(entries[0] != entries[1]);
 }
 
@@ -544,12 +544,12 @@ fn names_that_are_ambiguous_in_the_base_are_told_apart() {
     let mut unit = Unit::new();
     let a = foo(&mut unit, "int");
     let b = foo(&mut unit, "long");
-    let holders = [a, b].map(|foo| holder(&mut unit, "holder", foo));
+    let holders = [a, b].map(|target| holder(&mut unit, "holder", target));
     let base = Arc::new(unit.finish());
     let mut unit = Unit::on(&base);
     let own_b = foo(&mut unit, "long");
     let own_c = foo(&mut unit, "char");
-    let own_holders = [own_b, own_c].map(|foo| holder(&mut unit, "holder", foo));
+    let own_holders = [own_b, own_c].map(|target| holder(&mut unit, "holder", target));
     let (found, _) = deduplicate(&unit.finish_on(&base));
     assert_eq!(found.representative(own_b), b);
     assert_eq!(found.representative(own_c), own_c);

@@ -8,6 +8,7 @@ use crate::layout;
 use crate::strings::StringTable;
 use crate::types::{Array, Enumerator, IntEncoding, Linkage, Member, Param, SectionEntry};
 use crate::{Btf, ByteOrder, Error, Kind, StringOffset, Type, TypeId, error::Result};
+use std::ffi::CStr;
 use std::fmt;
 use std::sync::Arc;
 
@@ -73,7 +74,7 @@ impl<'a> Builder<'a> {
             first_id: btf.first_id().0,
             first_string: btf.first_string().0,
             count: btf.type_count(),
-            words: btf.type_section().chunks_exact(4).map(|word| order.word(word, 0)).collect(),
+            words: btf.type_section().as_chunks().0.iter().map(|&word| order.u32(word)).collect(),
             strings: StringTable::new(btf.string_section().to_vec()),
             header_length: header.length,
             header_tail: btf.header_tail().to_vec(),
@@ -111,8 +112,9 @@ impl<'a> Builder<'a> {
         self
     }
 
-    /// Makes room for about `types` types of average size.
+    /// Makes room for about `types` types of average size, and their strings.
     pub fn reserve(&mut self, types: usize) {
+        self.strings.reserve(types);
         self.words.reserve(types.saturating_mul(7));
     }
 
@@ -138,7 +140,11 @@ impl<'a> Builder<'a> {
 
     /// The offset of `string`, which ends at its first NUL if it has one; added when it is new here and in the base.
     pub fn string(&mut self, string: &[u8]) -> StringOffset {
-        let string = string.split(|&byte| byte == 0).next().unwrap_or_default();
+        self.whole_string(CStr::from_bytes_until_nul(string).map_or(string, CStr::to_bytes))
+    }
+
+    /// The offset of a string without NUL.
+    fn whole_string(&mut self, string: &[u8]) -> StringOffset {
         if string.is_empty() {
             return StringOffset::EMPTY;
         }
@@ -315,7 +321,7 @@ impl<'a> Builder<'a> {
     /// # Errors
     /// As [`Builder::push`].
     pub fn push_mapped(&mut self, ty: Type<'_>, map: impl FnMut(TypeId) -> TypeId) -> Result<TypeId> {
-        self.push_rewritten(ty, map, |builder, offset| builder.string(ty.string(offset)))
+        self.push_rewritten(ty, map, |builder, offset| builder.whole_string(ty.string(offset)))
     }
 
     /// Copies a type, with every id that it refers to and every string offset in it rewritten.

@@ -228,3 +228,46 @@ impl Info {
         self.0 >> 31 != 0
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_and_kinds_are_each_others_mirror() {
+        for number in 0..=u8::MAX {
+            let kind = Kind::from_number(number);
+            assert_eq!(kind.number(), number);
+            assert_eq!(matches!(kind, Kind::Unknown(_)), number > Kind::MAX);
+            assert_eq!(kind.shape().is_none(), number > Kind::MAX);
+        }
+    }
+
+    #[test]
+    fn words_of_a_record_are_references_names_or_neither() {
+        let words = |kind: Kind, vlen| {
+            let shape = kind.shape().unwrap();
+            let references: Vec<_> = shape.references(vlen).collect();
+            let names: Vec<_> = shape.element_names(vlen).collect();
+            (references, names)
+        };
+        assert_eq!(words(Kind::Struct, 2), (vec![4, 7], vec![3, 6]));
+        assert_eq!(words(Kind::FuncProto, 2), (vec![2, 4, 6], vec![3, 5]));
+        assert_eq!(words(Kind::Array, 0), (vec![3, 4], vec![]));
+        assert_eq!(words(Kind::Enum64, 2), (vec![], vec![3, 6]));
+        assert_eq!(words(Kind::DataSec, 2), (vec![3, 6], vec![]));
+        assert_eq!(words(Kind::Func, 1), (vec![2], vec![]));
+        assert_eq!(words(Kind::LocSec, 2), (vec![3, 4, 6, 7], vec![]));
+        assert_eq!(words(Kind::LocProto, 2), (vec![3, 4], vec![]));
+        assert_eq!(words(Kind::LocParam, 2), (vec![], vec![]));
+    }
+
+    #[test]
+    fn the_info_word_holds_kind_count_and_flag() {
+        let info = Info::new(Kind::Enum64, 0x12_3456, true);
+        assert_eq!(
+            (info.0, info.kind(), info.vlen(), info.flag()),
+            (0x9312_3456, Kind::Enum64, 0x12_3456, true)
+        );
+    }
+}

@@ -54,3 +54,30 @@ pub(crate) fn record_size(
     };
     Some(12 + u64::from(info) + u64::from(vlen) * u64::from(element))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ByteOrder;
+
+    #[test]
+    fn the_section_tells_the_size_of_every_kind_known_here() {
+        let section = section();
+        for order in [ByteOrder::Little, ByteOrder::Big] {
+            for kind in (0..=Kind::MAX).map(Kind::from_number) {
+                let told =
+                    record_size(Kind::Unknown(kind.number()), 3, |number| entry(&section, order, number));
+                assert_eq!(told, record_size(kind, 3, |_| None), "{kind}");
+            }
+            assert_eq!(entry(&section, order, Kind::MAX + 1), None);
+        }
+    }
+
+    #[test]
+    fn sizes_that_are_no_whole_words_tell_nothing() {
+        let odd = KindLayout { info_size: 4, element_size: 6, flags: 0 };
+        assert_eq!(record_size(Kind::Unknown(99), 0, |_| Some(odd)), None);
+        let even = KindLayout { info_size: 4, element_size: 8, flags: 0 };
+        assert_eq!(record_size(Kind::Unknown(99), 0xff_ffff, |_| Some(even)), Some(16 + 8 * 0xff_ffff));
+    }
+}

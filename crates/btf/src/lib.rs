@@ -24,6 +24,7 @@
 #![warn(missing_docs)]
 
 mod builder;
+pub mod check;
 pub mod dedup;
 mod error;
 mod header;

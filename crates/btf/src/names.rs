@@ -5,6 +5,7 @@
 //! walks a string, which matters because kernel names share long prefixes.
 
 use crate::{Btf, StringOffset};
+use std::ffi::CStr;
 use std::ops::Range;
 
 /// Names are told apart by this many bytes; the kernel allows 511. A bound, so that no input can make sorting slow.
@@ -36,6 +37,16 @@ fn chunk(btf: &Btf<'_>, name: StringOffset, depth: usize) -> u64 {
     let zeros = value.wrapping_sub(ONES) & !value & (ONES << 7);
     let kept = if zeros == 0 { value } else { value & ((1u64 << (zeros.trailing_zeros() & !7)) - 1) };
     kept.swap_bytes()
+}
+
+/// The part of a name that tells it apart from others.
+pub(crate) fn compared_part<'a>(btf: &'a Btf<'_>, name: StringOffset) -> &'a [u8] {
+    if name.is_empty() {
+        return &[];
+    }
+    let tail = btf.string_tail(name).unwrap_or_default();
+    let tail = &tail[..tail.len().min(NAME_LIMIT)];
+    CStr::from_bytes_until_nul(tail).map_or(tail, CStr::to_bytes)
 }
 
 /// All own types sorted by name; those of equal names in the order of ids.

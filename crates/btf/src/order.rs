@@ -30,10 +30,7 @@ pub struct Permuted {
 pub fn by_name(btf: &Btf<'_>) -> Result<Vec<TypeId>> {
     refuse_unknown_kinds(btf)?;
     let keys = names::sorted(btf);
-    let name = |key: &NameKey| {
-        let name = btf.own(key.index as usize).name();
-        &name[..name.len().min(names::NAME_LIMIT)]
-    };
+    let name = |key: &NameKey| names::compared_part(btf, key.name);
     let mut content = Content::new(btf);
     let mut order = Vec::with_capacity(keys.len());
     let mut ties = Vec::new();

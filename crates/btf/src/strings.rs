@@ -71,20 +71,21 @@ impl StringIndex {
 /// A string section that grows, each string in it once.
 pub(crate) struct StringTable {
     bytes: Vec<u8>,
-    index: StringIndex,
+    /// Made when the first string is added.
+    index: Option<StringIndex>,
 }
 
 impl StringTable {
     /// A table that goes on after `bytes`.
     pub(crate) fn new(bytes: Vec<u8>) -> Self {
-        let index = StringIndex::of_section(&bytes);
-        Self { bytes, index }
+        Self { bytes, index: None }
     }
 
     /// The offset of `string` in this section; it is added at the end when it is new.
     pub(crate) fn intern(&mut self, string: &[u8]) -> u32 {
+        let index = self.index.get_or_insert_with(|| StringIndex::of_section(&self.bytes));
         let next = self.bytes.len() as u32;
-        let offset = self.index.insert(&self.bytes, string, || next);
+        let offset = index.insert(&self.bytes, string, || next);
         if offset == next {
             self.bytes.extend_from_slice(string);
             self.bytes.push(0);
@@ -92,7 +93,37 @@ impl StringTable {
         offset
     }
 
+    /// Makes room for about `count` more strings.
+    pub(crate) fn reserve(&mut self, count: usize) {
+        let index = self.index.get_or_insert_with(|| StringIndex::of_section(&self.bytes));
+        index.table.reserve(count, |slot| spread(slot.hash));
+        self.bytes.reserve(count.saturating_mul(20));
+    }
+
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{StringIndex, StringTable};
+
+    #[test]
+    fn a_string_is_stored_once_and_tails_are_strings_of_their_own() {
+        let mut table = StringTable::new(vec![0]);
+        assert_eq!([b"abc", b"bcd", b"abc"].map(|string| table.intern(string)), [1, 5, 1]);
+        assert_eq!(table.intern(b"bc"), 9);
+        assert_eq!(table.bytes(), b"\0abc\0bcd\0bc\0");
+    }
+
+    #[test]
+    fn of_equal_strings_the_first_is_found() {
+        let section = b"\0one\0two\0one\0";
+        let index = StringIndex::of_section(section);
+        assert_eq!(index.find(section, b"one"), Some(1));
+        assert_eq!(index.find(section, b""), Some(0));
+        assert_eq!(index.find(section, b"ne"), None);
+        assert_eq!(index.find(section, b"one\0two"), None);
     }
 }

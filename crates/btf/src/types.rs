@@ -340,7 +340,7 @@ impl<'a> Type<'a> {
     /// The record's 32-bit words: name, info, size or type, and what follows.
     pub fn words(self) -> impl ExactSizeIterator<Item = u32> + DoubleEndedIterator + Clone + use<'a> {
         let order = self.order();
-        self.record.chunks_exact(4).map(move |word| order.word(word, 0))
+        self.record.as_chunks().0.iter().map(move |&word| order.u32(word))
     }
 
     /// The `index`th word of the record; 0 beyond its end.

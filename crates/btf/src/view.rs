@@ -52,6 +52,17 @@ impl<'a> Btf<'a> {
     }
 
     fn open(data: Cow<'a, [u8]>, base: Option<Arc<Btf<'a>>>) -> Result<Self> {
+        match Self::open_up_to_fault(data, base)? {
+            (btf, None) => Ok(btf),
+            (_, Some(fault)) => Err(fault),
+        }
+    }
+
+    /// Opens a blob as far as its records can be told apart, and says why not further.
+    pub(crate) fn open_up_to_fault(
+        data: Cow<'a, [u8]>,
+        base: Option<Arc<Btf<'a>>>,
+    ) -> Result<(Self, Option<Error>)> {
         let header = Header::parse(&data)?;
         let (first_id, first_string) = match &base {
             Some(base) if base.byte_order() != header.order => return Err(Error::BaseByteOrder),
@@ -84,41 +95,54 @@ impl<'a> Btf<'a> {
         if first_string.checked_add(header.string_length).is_none() {
             return Err(Error::TooLarge);
         }
-        btf.offsets = btf.record_offsets()?;
-        Ok(btf)
+        let (offsets, fault) = btf.record_offsets();
+        btf.offsets = offsets;
+        Ok((btf, fault))
     }
 
-    /// Walks the records and notes where each starts.
-    fn record_offsets(&self) -> Result<Vec<u32>> {
+    /// Walks the records and notes where each starts, up to the first that cannot be told.
+    fn record_offsets(&self) -> (Vec<u32>, Option<Error>) {
         let section = self.type_section();
         // Records average 25 bytes in a kernel.
         let mut offsets = Vec::with_capacity(section.len() / 22);
-        let mut at = 0usize;
+        let mut at = 0;
+        let mut fault = None;
         while at < section.len() {
-            let offset = at as u32;
-            let id = TypeId(self.first_id.checked_add(offsets.len() as u32).ok_or(Error::TooLarge)?);
-            let rest = &section[at..];
-            if rest.len() < 12 {
-                return Err(Error::TypeTruncated { id, offset });
+            match self.record_size(self.first_id.saturating_add(offsets.len() as u32), at) {
+                Ok(size) => {
+                    offsets.push(at as u32);
+                    at += size;
+                }
+                Err(error) => {
+                    fault = Some(error);
+                    break;
+                }
             }
-            let info = Info(self.header.order.word(rest, 1));
-            let kind = info.kind();
-            if kind == Kind::Void {
-                return Err(Error::UnknownKind { id, kind, offset });
-            }
-            let size = layout::record_size(kind, info.vlen(), |kind| self.kind_layout(kind))
-                .ok_or(Error::UnknownKind { id, kind, offset })?;
-            if size > rest.len() as u64 {
-                return Err(Error::TypeTruncated { id, offset });
-            }
-            offsets.push(offset);
-            at += size as usize;
-        }
-        if self.first_id as usize + offsets.len() > i32::MAX as usize {
-            return Err(Error::TooLarge);
         }
         offsets.shrink_to_fit();
-        Ok(offsets)
+        (offsets, fault)
+    }
+
+    /// Size in bytes of the record of type `id` that starts at `at`.
+    #[inline]
+    fn record_size(&self, id: u32, at: usize) -> Result<usize> {
+        let (rest, offset) = (&self.type_section()[at..], at as u32);
+        let id = TypeId(id);
+        if id.0 > i32::MAX as u32 {
+            return Err(Error::TooLarge);
+        }
+        if rest.len() < 12 {
+            return Err(Error::TypeTruncated { id, offset });
+        }
+        let info = Info(self.header.order.word(rest, 1));
+        let kind = info.kind();
+        let size = layout::record_size(kind, info.vlen(), |kind| self.kind_layout(kind))
+            .filter(|_| kind != Kind::Void)
+            .ok_or(Error::UnknownKind { id, kind, offset })?;
+        if size > rest.len() as u64 {
+            return Err(Error::TypeTruncated { id, offset });
+        }
+        Ok(size as usize)
     }
 
     /// The header.

@@ -24,8 +24,8 @@
 #![warn(missing_docs)]
 
 mod builder;
-pub mod dedup;
 pub mod check;
+pub mod dedup;
 mod error;
 mod header;
 mod ids;

@@ -9,6 +9,11 @@ pub(super) type Class = u32;
 ///
 /// Exact: a hash only leads to the candidates, the words decide. The hash is seeded at random, so that no input can be
 /// made to collide; classes are numbered by arrival, so that the seed never shows.
+///
+/// Units that include the same headers hold long runs of the same types in the same order. So before anything is hashed,
+/// the words are compared with those of the class after the one found last: where that is a hit, as it nearly always is
+/// in copies of one BTF, the walk goes through memory in order and misses no cache (16 copies of a kernel's BTF: 0.17
+/// instead of 0.30 s).
 pub(super) struct Classes {
     /// The words of all classes, one after the other.
     words: Vec<u32>,
@@ -18,12 +23,16 @@ pub(super) struct Classes {
     slots: Vec<u64>,
     seed: u64,
     factor: u64,
+    /// The class found last.
+    last: Class,
 }
 
 impl Classes {
-    pub(super) fn new(seed: u64) -> Self {
+    /// A table that may come to hold this many classes, or fewer.
+    pub(super) fn new(seed: u64, expected: usize) -> Self {
+        let slots = (expected * 8 / 5).next_power_of_two().clamp(1 << 8, 1 << 18);
         let factor = fold(seed, 0xD6E8_FEB8_6659_FD93) | 1;
-        Self { words: Vec::new(), starts: vec![0, 0], slots: vec![0; 1 << 12], seed, factor }
+        Self { words: Vec::new(), starts: vec![0, 0], slots: vec![0; slots], seed, factor, last: 0 }
     }
 
     /// Number of classes, `void`'s counted.
@@ -37,6 +46,11 @@ impl Classes {
         &self.words[self.starts[class as usize] as usize..self.starts[class as usize + 1] as usize]
     }
 
+    /// Whether a class is the leaf of a name, whose words are the name and the kind of tag.
+    pub(super) fn is_name(&self, class: Class) -> bool {
+        self.words(class).len() == 2
+    }
+
     /// A class that nothing else will ever be in.
     pub(super) fn own(&mut self) -> Class {
         let class = self.len() as Class;
@@ -47,6 +61,13 @@ impl Classes {
     /// The class of these words.
     #[inline]
     pub(super) fn intern(&mut self, words: &[u32]) -> Class {
+        let next = self.last + 1;
+        self.last =
+            if (next as usize) < self.len() && self.words(next) == words { next } else { self.find(words) };
+        self.last
+    }
+
+    fn find(&mut self, words: &[u32]) -> Class {
         let tag = self.hash(words);
         let mask = self.slots.len() - 1;
         let mut at = tag as usize & mask;

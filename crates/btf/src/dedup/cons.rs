@@ -50,7 +50,7 @@ pub(super) fn cons<'b>(btf: &'b Btf<'b>) -> Result<Consed<'b>> {
         first_own: btf.first_id().0,
         split: btf.base().is_some(),
         strings: Strings::new(btf, random.hash_one(1u32)),
-        classes: Classes::new(random.hash_one(2u32)),
+        classes: Classes::new(random.hash_one(2u32), end as usize),
         reference: vec![0; end as usize],
         cut: Vec::new(),
         cyclic: None,

@@ -89,7 +89,7 @@ pub(super) struct Refinement<'c, 'b> {
 /// What refinement leaves beside the blocks' numbers, which it writes to [`Consed::reference`].
 #[derive(Default)]
 pub(super) struct Refined {
-    /// For each ambiguous leaf its blocks.
+    /// For each name that turned out to be ambiguous, its leaf and its blocks.
     pub(super) families: Vec<(Class, Vec<Class>)>,
     /// Types that joined a block by choice: they hold a forward declaration where its definite members hold a type.
     pub(super) loose: Vec<u32>,
@@ -106,7 +106,7 @@ pub(super) fn refine(consed: &mut Consed<'_>) -> Result<Refined> {
     while !refinement.moved.is_empty() {
         refinement.round()?;
     }
-    Ok(refinement.finish(&ambiguous))
+    Ok(refinement.finish())
 }
 
 impl<'c, 'b> Refinement<'c, 'b> {
@@ -351,13 +351,12 @@ impl<'c, 'b> Refinement<'c, 'b> {
         &self.order[(start + len - loose) as usize..(start + len) as usize]
     }
 
-    fn finish(self, ambiguous: &[Class]) -> Refined {
-        let mut families: Vec<(Class, Vec<Class>)> =
-            ambiguous.iter().map(|&leaf| (leaf, Vec::new())).collect();
+    fn finish(self) -> Refined {
+        let mut names: Vec<(Class, Class)> = Vec::new();
         let mut loose = Vec::new();
         for (class, block) in self.blocks.iter().enumerate().filter(|(_, block)| block.len > 0) {
-            if let Ok(index) = families.binary_search_by_key(&block.family, |family| family.0) {
-                families[index].1.push(class as Class);
+            if self.consed.classes.is_name(block.family) {
+                names.push((block.family, class as Class));
             }
             for &element in self.loose_members(class as Class) {
                 if !self.forward.contains(element) {
@@ -365,6 +364,9 @@ impl<'c, 'b> Refinement<'c, 'b> {
                 }
             }
         }
+        names.sort_unstable();
+        let several = names.chunk_by(|a, b| a.0 == b.0).filter(|group| group.len() > 1);
+        let families = several.map(|group| (group[0].0, group.iter().map(|each| each.1).collect())).collect();
         Refined { families, loose }
     }
 }

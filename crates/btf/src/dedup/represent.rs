@@ -32,6 +32,7 @@ pub(super) fn represent(mut consed: Consed<'_>, mut refined: Refined) -> Result<
     }
     let mut replaced = Replaced::new(&consed, &representative)?;
     let mut map = std::mem::take(&mut consed.reference);
+    consed.reference.extend_from_slice(&map[..first_own as usize]);
     map.drain(..first_own as usize);
     for class in &mut map {
         let base_or_own = representative[*class as usize];

@@ -46,7 +46,7 @@ impl<'b> Strings<'b> {
             sections,
             canonical: BitSet::new(length.max(1)),
             aliases: HashMap::new(),
-            table: HashTable::with_capacity(length / 32),
+            table: HashTable::with_capacity(length / 20),
             seed,
             budget: length.saturating_mul(16),
         };

@@ -50,45 +50,48 @@ impl Consed<'_> {
 }
 
 /// The classes that an ambiguous name can be reached from, itself included.
+///
+/// Types come after what they refer to, but for leaves, so that a few passes over the classes in order find nearly all;
+/// who refers to whom, which takes longer to gather, is only asked for when passes go on finding more.
 fn suspect_classes(consed: &Consed<'_>, ambiguous: &[Class]) -> BitSet {
+    const PASSES: usize = 6;
     let classes = &consed.classes;
     let count = classes.len();
-    // Who refers to each class, in compressed rows: row c is users[starts[c]..starts[c + 1]] in the end.
-    let mut starts = vec![0u32; count + 2];
-    for class in 0..count as Class {
-        references(classes.words(class), |child| starts[child as usize + 2] += 1);
-    }
-    starts[2] = 0;
-    for index in 2..starts.len() {
-        starts[index] += starts[index - 1];
-    }
-    let mut users = vec![0 as Class; starts[count + 1] as usize];
-    for class in 0..count as Class {
-        references(classes.words(class), |child| {
-            if child != 0 {
-                let at = &mut starts[child as usize + 1];
-                users[*at as usize] = class;
-                *at += 1;
-            }
-        });
-    }
     // The leaf under which a definition's class is seen.
-    let mut leaf: Vec<Class> = vec![0; count];
+    let mut leaves: Vec<Class> = vec![0; count];
     for &(id, class) in &consed.cut {
-        leaf[class as usize] = consed.reference[id as usize];
+        leaves[class as usize] = consed.reference[id as usize];
     }
     let mut suspects = BitSet::new(count);
-    let mut stack: Vec<Class> = ambiguous.to_vec();
     for &class in ambiguous {
         suspects.insert(class);
     }
-    while let Some(class) = stack.pop() {
-        for &user in &users[starts[class as usize] as usize..starts[class as usize + 1] as usize] {
-            if suspects.insert(user) {
-                stack.push(user);
-                let leaf = leaf[user as usize];
+    let mut found = Vec::new();
+    for _ in 0..PASSES {
+        found.clear();
+        for class in 1..count as Class {
+            let mut suspect = false;
+            references(classes.words(class), |child| suspect |= suspects.contains(child));
+            if suspect && suspects.insert(class) {
+                found.push(class);
+                let leaf = leaves[class as usize];
                 if leaf != 0 && suspects.insert(leaf) {
-                    stack.push(leaf);
+                    found.push(leaf);
+                }
+            }
+        }
+        if found.is_empty() {
+            return suspects;
+        }
+    }
+    let users = class_users(consed);
+    while let Some(class) = found.pop() {
+        for &user in users.of(class) {
+            if suspects.insert(user) {
+                found.push(user);
+                let leaf = leaves[user as usize];
+                if leaf != 0 && suspects.insert(leaf) {
+                    found.push(leaf);
                 }
             }
         }
@@ -96,12 +99,73 @@ fn suspect_classes(consed: &Consed<'_>, ambiguous: &[Class]) -> BitSet {
     suspects
 }
 
+/// Who refers to each class.
+fn class_users(consed: &Consed<'_>) -> Users {
+    let count = consed.classes.len();
+    let mut users = UsersBuilder::new(count);
+    for class in 0..count as Class {
+        references(consed.classes.words(class), |child| users.count(child));
+    }
+    users.counted();
+    for class in 0..count as Class {
+        references(consed.classes.words(class), |child| users.add(child, class));
+    }
+    users.finish()
+}
+
+/// Who refers to each of a row of things: compressed rows.
+struct Users {
+    starts: Vec<u32>,
+    users: Vec<u32>,
+}
+
+impl Users {
+    fn of(&self, used: u32) -> &[u32] {
+        &self.users[self.starts[used as usize] as usize..self.starts[used as usize + 1] as usize]
+    }
+}
+
+/// Gathers [`Users`]: first all are counted, then all are added.
+struct UsersBuilder {
+    /// While counting, the count of row r at r + 2; while adding, the place of the next user of r at r + 1.
+    starts: Vec<u32>,
+    users: Vec<u32>,
+}
+
+impl UsersBuilder {
+    fn new(count: usize) -> Self {
+        Self { starts: vec![0; count + 2], users: Vec::new() }
+    }
+
+    #[inline]
+    fn count(&mut self, used: u32) {
+        self.starts[used as usize + 2] += 1;
+    }
+
+    fn counted(&mut self) {
+        for index in 2..self.starts.len() {
+            self.starts[index] += self.starts[index - 1];
+        }
+        self.users = vec![0; self.starts.last().map_or(0, |&last| last as usize)];
+    }
+
+    #[inline]
+    fn add(&mut self, used: u32, user: u32) {
+        let at = &mut self.starts[used as usize + 1];
+        self.users[*at as usize] = user;
+        *at += 1;
+    }
+
+    fn finish(self) -> Users {
+        Users { starts: self.starts, users: self.users }
+    }
+}
+
 /// The types that refinement may have to tell apart, numbered in the order of their ids, and who refers to each.
 pub(super) struct Elements {
     /// The type of each element.
     pub(super) ids: Vec<u32>,
-    starts: Vec<u32>,
-    users: Vec<u32>,
+    users: Users,
 }
 
 impl Elements {
@@ -115,31 +179,26 @@ impl Elements {
         }
         let ranks = RankedSet::new(ids);
         let ids: Vec<u32> = ranks.iter().collect();
-        let mut starts = vec![0u32; ids.len() + 2];
+        let mut users = UsersBuilder::new(ids.len());
         let mut record = Vec::new();
         for &id in &ids {
             read(consed.btf.get(TypeId(id))?, &mut record);
             references(&record, |child| {
                 if let Some(child) = ranks.rank(child) {
-                    starts[child as usize + 2] += 1;
+                    users.count(child);
                 }
             });
         }
-        for index in 2..starts.len() {
-            starts[index] += starts[index - 1];
-        }
-        let mut users = vec![0u32; starts[ids.len() + 1] as usize];
+        users.counted();
         for (user, &id) in ids.iter().enumerate() {
             read(consed.btf.get(TypeId(id))?, &mut record);
             references(&record, |child| {
                 if let Some(child) = ranks.rank(child) {
-                    let at = &mut starts[child as usize + 1];
-                    users[*at as usize] = user as u32;
-                    *at += 1;
+                    users.add(child, user as u32);
                 }
             });
         }
-        Ok(Self { ids, starts, users })
+        Ok(Self { ids, users: users.finish() })
     }
 
     pub(super) fn len(&self) -> usize {
@@ -148,6 +207,6 @@ impl Elements {
 
     /// The elements that refer to this one, once for each reference.
     pub(super) fn users(&self, element: u32) -> &[u32] {
-        &self.users[self.starts[element as usize] as usize..self.starts[element as usize + 1] as usize]
+        self.users.of(element)
     }
 }

@@ -163,8 +163,11 @@ fn in_parallel(source: &Source<'_, '_>) -> Option<Collected> {
     if linked.into_inner() {
         return None;
     }
+    let t = std::time::Instant::now();
     let parts = parts.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
-    Some(merge(parts, source.units.len()))
+    let m = merge(parts, source.units.len());
+    eprintln!("merge {:?} records {} functions {} variables {} words {}", t.elapsed(), m.table.len(), m.functions.len(), m.variables.len(), m.units.iter().map(|u|u.records.len()).sum::<usize>());
+    Some(m)
 }
 
 /// What one thread found. Records have the numbers of its own table.

@@ -90,8 +90,11 @@ pub fn encode(
     if units.units.is_empty() {
         return Err(Error::NoDebugInfo { file: object.path().to_path_buf() });
     }
+    watch.lap("files", &mut report);
     let names = Names::new(&units.files[0].str);
+    watch.lap("names", &mut report);
     let function_symbols = FunctionSymbols::of(main, &names)?;
+    watch.lap("fsyms", &mut report);
     let data_symbols = DataSymbols::of(main, &names)?;
     let kfuncs = functions::kfuncs(object)?;
     watch.lap("open", &mut report);
@@ -278,10 +281,13 @@ fn finish(bytes: Vec<u8>, options: &Options) -> Result<(Vec<u8>, Btf<'static>)> 
         None => Btf::parse(bytes),
     };
     let raw = parse(bytes)?;
+    let t=std::time::Instant::now();
     let unique = dedup::deduplicate(&raw)?.rewrite(&raw)?.builder.finish()?;
     drop(raw);
     let unique = parse(unique)?;
+    eprintln!("dedup {:?}",t.elapsed());
     let sorted = order::permute(&unique, &order::by_name(&unique)?)?.bytes;
+    eprintln!("order {:?}",t.elapsed());
     let btf = parse(sorted.clone())?;
     Ok((sorted, btf))
 }

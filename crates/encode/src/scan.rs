@@ -121,7 +121,6 @@ pub struct Parameter {
     pub target: Reference,
     pub origin: Reference,
     pub place: Place,
-    pub constant: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -146,8 +145,6 @@ pub struct Variable {
     pub unit: u32,
     pub origin: Reference,
     pub address: Option<Address>,
-    /// Has `DW_AT_location`, of whatever sort.
-    pub located: bool,
     pub external: bool,
     pub artificial: bool,
     pub in_function: bool,
@@ -703,7 +700,6 @@ impl<'n, 'd> Scanner<'n, 'd> {
                     target,
                     origin: attributes.reference(Field::AbstractOrigin),
                     place,
-                    constant: attributes.has(Field::ConstValue),
                 });
                 Owner::Part(node, number)
             }
@@ -804,7 +800,6 @@ impl<'n, 'd> Scanner<'n, 'd> {
             unit: out.unit_starts.len() as u32 - 1,
             origin,
             address,
-            located: attributes.has(Field::Location),
             external: attributes.flag(Field::External),
             artificial: attributes.flag(Field::Artificial),
             in_function: context.in_function,

@@ -115,13 +115,12 @@ pub fn examine(
         }
         let (size, is_struct) = size_of(interner, nodes, linked, target, abi);
         has_struct |= is_struct;
-        if slot < abi.register_count {
-            let judgement = judge(parameter, origin, function, unit, abi, slot, size);
-            flags |= judgement;
-            if judgement & OPTIMIZED != 0 && position < 64 {
-                dropped |= 1 << position;
-            }
-        } else if is_packed(interner, nodes, linked, target, abi) {
+        let judgement = judge(parameter, origin, function, unit, abi, slot, size);
+        flags |= judgement;
+        if judgement & OPTIMIZED != 0 && position < 64 {
+            dropped |= 1 << position;
+        }
+        if slot >= abi.register_count && is_packed(interner, nodes, linked, target, abi) {
             flags |= UNCERTAIN_LOCATION;
         }
         slot += abi.slots(size);
@@ -181,7 +180,8 @@ fn origin_of<'n>(
     (None, None)
 }
 
-/// What the location of a parameter that should be in argument slot `slot` says.
+/// What the location of a parameter that should be in argument slot `slot` says; behind the registers, on the stack,
+/// it need only have one.
 fn judge(
     parameter: &Parameter,
     origin: Option<&Parameter>,

@@ -10,6 +10,8 @@
 #![warn(missing_docs)]
 
 mod abi;
+#[allow(missing_docs, unreachable_pub)]
+mod attributes;
 pub mod atomic_file;
 mod collect;
 #[allow(missing_docs, unreachable_pub)]
@@ -22,6 +24,8 @@ mod functions;
 mod intern;
 mod linked;
 mod names;
+#[allow(missing_docs, unreachable_pub)]
+mod nodes;
 pub mod object;
 mod options;
 mod record;

@@ -99,7 +99,6 @@ pub fn encode(
     watch.lap("names", &mut report);
     let function_symbols = FunctionSymbols::of(main, &names)?;
     watch.lap("fsyms", &mut report);
-    let data_symbols = DataSymbols::of(main, &names)?;
     let kfuncs = functions::kfuncs(object)?;
     watch.lap("open", &mut report);
 
@@ -136,6 +135,8 @@ pub fn encode(
         });
     }
 
+    let data_symbols = DataSymbols::of(main, &names)?;
+    watch.lap("symbols", &mut report);
     let index_name = names.intern(b"int");
     let names = names.freeze();
     let index = collected.table.intern(&[head(Kind::Int, 1), index_name.0, 4]);
@@ -206,11 +207,8 @@ fn emit(
     let table = &collected.table;
     let mut emitter = Emitter::new(table, names, settled, index, &builder);
     if !options.only_variables {
-        for (unit, types) in collected.units.iter().enumerate() {
-            let world = settled.world(unit as u32);
-            for &record in &types.records {
-                emitter.id(record, world);
-            }
+        for (record, world) in settled.types() {
+            emitter.id(record, world);
         }
     }
     let kept: Vec<&FunctionChoice> = choices.iter().filter(|choice| choice.verdict == Verdict::Kept).collect();

@@ -14,7 +14,7 @@ use hashbrown::HashMap;
 use serde::Serialize;
 
 use crate::dwarf::location::Address;
-use crate::names::{FrozenNames, Name};
+use crate::names::{Name, Names};
 use crate::options::{Options, Variables};
 use crate::record::{Kind, RecordId, RecordTable};
 use crate::render;
@@ -196,7 +196,7 @@ pub fn select(
     states: &[VariableState],
     data: &DataSymbols,
     sizes: &Sizes<'_>,
-    names: &FrozenNames<'_>,
+    names: &Names<'_>,
     options: &Options,
 ) -> Selection {
     let mut selection = Selection::default();
@@ -225,7 +225,7 @@ fn candidates(
     states: &[VariableState],
     data: &DataSymbols,
     sizes: &Sizes<'_>,
-    names: &FrozenNames<'_>,
+    names: &Names<'_>,
     options: &Options,
     selection: &mut Selection,
 ) -> Vec<Candidate> {
@@ -331,7 +331,7 @@ fn candidates(
     candidates
 }
 
-fn content(sizes: &Sizes<'_>, names: &FrozenNames<'_>, candidate: &Candidate) -> Vec<u8> {
+fn content(sizes: &Sizes<'_>, names: &Names<'_>, candidate: &Candidate) -> Vec<u8> {
     render::content(sizes.table, names, candidate.variable.target)
 }
 
@@ -414,7 +414,7 @@ fn unwanted(name: &[u8], place: SectionPlace, data: &DataSymbols, options: &Opti
 }
 
 /// Shares out places: at most one variable for each byte.
-fn place(mut candidates: Vec<Candidate>, data: &DataSymbols, names: &FrozenNames<'_>, selection: &mut Selection) {
+fn place(mut candidates: Vec<Candidate>, data: &DataSymbols, names: &Names<'_>, selection: &mut Selection) {
     candidates.sort_by(|a, b| {
         let placed = |candidate: &Candidate| candidate.variable.place.is_none();
         (placed(a), a.variable.place)

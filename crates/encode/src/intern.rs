@@ -120,11 +120,8 @@ impl Interner {
         self.cycles.clear();
         for index in 0..count as u32 {
             let node = &nodes.nodes[index as usize];
-            match node.kind {
-                NodeKind::Annotation | NodeKind::Function | NodeKind::Variable => continue,
-                // Sizes that no C type has come from location expressions, and nothing else refers to them.
-                NodeKind::Opaque => continue,
-                _ => {}
+            if matches!(node.kind, NodeKind::Annotation | NodeKind::Function | NodeKind::Variable) {
+                continue;
             }
             self.run(unit, nodes, linked, Task::Refer(index));
             if aggregate(node).is_some() && !node.name.is_none() && node.flags & DECLARATION == 0 {
@@ -395,6 +392,10 @@ impl Interner {
         let mut types = UnitTypes::default();
         self.seen.resize(self.table.len(), UNSET);
         for index in 0..nodes.nodes.len() {
+            // Sizes that no C type has mostly come from location expressions, and no type refers to them.
+            if nodes.nodes[index].kind == NodeKind::Opaque {
+                continue;
+            }
             for record in [self.references[index], self.definitions[index]] {
                 if record != UNSET && self.seen[record as usize] != unit {
                     self.seen[record as usize] = unit;

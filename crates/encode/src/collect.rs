@@ -20,7 +20,8 @@ use crate::linked;
 use crate::names::{Name, Names};
 use crate::options::{Options, Variables};
 use crate::record::{RecordId, RecordTable};
-use crate::scan::{DECLARATION, Nodes, Scanner, Wanted};
+use crate::nodes::{DECLARATION, Nodes};
+use crate::scan::{Scanner, Wanted};
 use crate::variables::VariableState;
 
 /// A tag on a function or a variable: its state, the parameter or -1, the text.
@@ -163,8 +164,28 @@ fn in_parallel(source: &Source<'_, '_>) -> Option<Collected> {
     if linked.into_inner() {
         return None;
     }
+    let t = std::time::Instant::now();
     let parts = parts.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
-    Some(merge(parts, source.units.len()))
+    let m = merge(parts, source.units.len());
+    eprintln!("merge {:?} records {} functions {} variables {} words {}", t.elapsed(), m.table.len(), m.functions.len(), m.variables.len(), m.units.iter().map(|u|u.records.len()).sum::<usize>());
+    Some(m)
+}
+
+/// A unit whose DIEs are among the nodes.
+#[derive(Debug)]
+pub struct ScannedUnit<'a> {
+    number: u32,
+    root: UnitRoot<'a>,
+    clang: bool,
+    assembler: bool,
+}
+
+impl<'a> ScannedUnit<'a> {
+    /// Unit `number` with this root DIE.
+    pub fn new(number: u32, root: UnitRoot<'a>) -> Self {
+        let assembler = root.language == dw::DW_LANG_Mips_Assembler.0;
+        Self { number, clang: root.is_clang(), assembler, root }
+    }
 }
 
 /// What one thread found. Records have the numbers of its own table.
@@ -217,14 +238,14 @@ impl<'a, 'b, 'd> Worker<'a, 'b, 'd> {
         self.scanner.scan(dwarf, header, &root, &mut nodes);
         let alone = nodes.foreign.is_empty();
         if alone {
-            self.digest(unit, &mut nodes, &[(unit, root)], false);
+            self.digest(unit, &mut nodes, &[ScannedUnit::new(unit, root)], false);
         }
         self.nodes = nodes;
         alone
     }
 
     /// Turns the nodes of one unit, or of several that were linked, into records.
-    pub fn digest(&mut self, number: u32, nodes: &mut Nodes, roots: &[(u32, UnitRoot<'_>)], is_linked: bool) {
+    pub fn digest(&mut self, number: u32, nodes: &mut Nodes, roots: &[ScannedUnit<'_>], is_linked: bool) {
         let collected = &mut self.part.collected;
         for damage in nodes.damage.drain(..) {
             *collected.damage.entry(damage).or_default() += 1;
@@ -234,14 +255,14 @@ impl<'a, 'b, 'd> Worker<'a, 'b, 'd> {
         let types = self.interner.unit(number, nodes, is_linked);
         let nodes = &*nodes;
         for function in &nodes.functions {
-            let (unit, root) = &roots[function.unit as usize];
-            let header = &self.source.units[*unit as usize];
+            let scanned = &roots[function.unit as usize];
+            let header = &self.source.units[scanned.number as usize];
             let unit = functions::Unit {
                 dwarf: &self.source.files[header.file as usize],
                 header,
-                root,
-                clang: root.is_clang(),
-                assembler: root.language == dw::DW_LANG_Mips_Assembler.0,
+                root: &scanned.root,
+                clang: scanned.clang,
+                assembler: scanned.assembler,
             };
             let arguments = &self.arguments;
             let state = functions::examine(
@@ -269,7 +290,7 @@ impl<'a, 'b, 'd> Worker<'a, 'b, 'd> {
         for tag in linked::tags(&self.interner, nodes, is_linked, self.source.names.decl_tag) {
             let node = &nodes.nodes[tag.node as usize];
             match node.kind {
-                crate::scan::NodeKind::Function | crate::scan::NodeKind::Variable => {
+                crate::nodes::NodeKind::Function | crate::nodes::NodeKind::Variable => {
                     let state = (number, tag.node);
                     collected.state_tags.push(StateTag { state, component: tag.component, value: tag.value });
                 }

@@ -19,12 +19,12 @@ int type("user") *one;
 int type("user") type("rcu") *two;
 int type("outer") type("middle") type("inner") *three;
 const int type("percpu") *const *type("second") *deep;
-struct p { struct s type("rcu") *next; void type("user") *buffer; int (type("fn") *call)(void); } p;
+struct p { void type("user") *buffer; int (type("fn") *call)(void); } p;
 number n; anonymous an; union u un;
 int plain(int a tag("param a"), struct s type("user") *b tag("param b")) tag("on plain");
-int plain(int a, struct s *b) { return a + b->a; }
+int plain(int a tag("param a"), struct s *b tag("param b")) { return a + b->a; }
 static __attribute__((noinline)) int local(int z tag("param z")) tag("on local");
-static int local(int z) { return z; }
+static int local(int z tag("param z")) { return z; }
 int caller(int y) { return local(y) + plain(y, &global); }
 "#;
 
@@ -67,7 +67,7 @@ fn tags_reach_what_they_are_on() {
             name: "a function that is also inlined keeps its tags",
             source: "#define tag(x) __attribute__((btf_decl_tag(x)))
                      static int f(int a tag(\"on a\"), int b) tag(\"on f\");
-                     static int f(int a, int b) { int i; for (i = 0; i < b; i++) a += __builtin_bswap32(a); return a; }
+                     static int f(int a tag(\"on a\"), int b) { int i; for (i = 0; i < b; i++) a += __builtin_bswap32(a); return a; }
                      void *address = f; int g(int x) { return f(x, 3) + f(x, 4); }",
             with: &["clang -g -O2", "clang -g -O0"],
             expect: &["tag \"on f\" on func f", "tag \"on a\" on func f(a)"],

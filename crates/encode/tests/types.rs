@@ -57,11 +57,11 @@ fn members_and_their_bits() {
         },
         Row {
             name: "bit-fields may be wider than 32 and 64 bits",
-            source: "struct s { long a:33; unsigned long b:31; unsigned long c:64; } s; \
+            source: "struct s { long a:33; unsigned long b:31; unsigned long c:63; } s; \
                      struct i { __int128 a:100; unsigned __int128 b:28; } i;",
             with: &["gcc -gdwarf-2", "gcc -gdwarf-4", "gcc -gdwarf-5", "clang -gdwarf-3", "clang -gdwarf-5"],
             expect: &[
-                "struct s (16) { a: long @0:33, b: unsigned long @33:31, c: unsigned long @64:64 }",
+                "struct s (16) { a: long @0:33, b: unsigned long @33:31, c: unsigned long @64:63 }",
                 "struct i (16) { a: __int128 @0:100, b: unsigned __int128 @100:28 }",
             ],
             ..Row::PLAIN
@@ -77,7 +77,8 @@ fn members_and_their_bits() {
         Row {
             name: "a bit-field as wide as its type and one without a name keep the places of the others",
             source: "struct s { int a:32; int :7; int b:2; int :0; int c:1; } s;",
-            with: VERSIONS,
+            // clang says nothing of the bits of a.
+            with: &["gcc -gdwarf-2 -gstrict-dwarf", "gcc -gdwarf-4", "gcc -gdwarf-5"],
             expect: &["struct s (12) { a: int @0:32, b: int @39:2, c: int @64:1 }"],
             ..Row::PLAIN
         },

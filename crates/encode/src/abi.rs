@@ -13,6 +13,8 @@ pub struct Abi {
     pub word: u32,
     /// Is a 16-byte argument passed by reference, in one register?
     by_reference: bool,
+    /// Are arguments of more than two registers copied to the stack, taking none?
+    by_copy: bool,
 }
 
 impl Abi {
@@ -33,7 +35,8 @@ impl Abi {
             | elf::EM_LOONGARCH => (&[], 8),
             _ => (&[], 0),
         };
-        Self { registers, register_count, word, by_reference: object.machine() == elf::EM_S390 }
+        let by_reference = object.machine() == elf::EM_S390;
+        Self { registers, register_count, word, by_reference, by_copy: object.machine() == elf::EM_X86_64 }
     }
 
     /// The DWARF number of the register that argument slot `slot` is passed in.
@@ -44,6 +47,10 @@ impl Abi {
     /// How many slots an argument of `size` bytes takes.
     pub fn slots(&self, size: u64) -> usize {
         let words = size.div_ceil(u64::from(self.word)).max(1);
-        if self.by_reference || words > 2 { 1 } else { words as usize }
+        match words {
+            _ if self.by_reference => 1,
+            3.. => usize::from(!self.by_copy),
+            words => words as usize,
+        }
     }
 }

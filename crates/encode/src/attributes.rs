@@ -241,21 +241,20 @@ impl<'n, 'd> AttributeReader<'n, 'd> {
             }
             Shape::LineStringOffset => {
                 let offset = sized(offset_size)?;
-                let text = unit.dwarf.text(&unit.dwarf.line_str, offset).ok_or(Damage::BadString)?;
-                (u64::from(self.names.intern(&text).0), Class::Text)
+                (u64::from(self.text_or_none(unit, &unit.dwarf.line_str, offset, out).0), Class::Text)
             }
             Shape::AlternateStringOffset => {
                 let offset = sized(offset_size)?;
-                let text = unit.dwarf.text(&unit.dwarf.alternate_str, offset).ok_or(Damage::BadString)?;
-                (u64::from(self.names.intern(&text).0), Class::Text)
+                (u64::from(self.text_or_none(unit, &unit.dwarf.alternate_str, offset, out).0), Class::Text)
             }
             Shape::StringIndex(_) | Shape::StringIndexUleb => {
                 let index = match shape {
                     Shape::StringIndex(size) => sized(size)?,
                     _ => bytes.uleb(at)?,
                 };
-                let offset = unit.dwarf.string_offset(index, unit.root.string_offsets_base, offset_size)?;
-                (self.string(unit, offset)?, Class::Text)
+                let base = unit.root.string_offsets_base;
+                let offset = unit.dwarf.string_offset(index, base, offset_size).unwrap_or(u64::MAX);
+                (u64::from(self.string_or_none(unit, offset, out).0), Class::Text)
             }
             Shape::Reference(size) => {
                 let value = sized(size)?;
@@ -309,7 +308,8 @@ impl<'n, 'd> AttributeReader<'n, 'd> {
             Shape::SectionOffset(size) => (fixed(size)?, Class::SectionOffset),
             Shape::Text => (u64::from(self.names.intern(bytes.string(start)?).0), Class::Text),
             Shape::StringOffset => {
-                (self.string(unit, fixed(unit.header.format.offset_size)?)?, Class::Text)
+                let offset = fixed(unit.header.format.offset_size)?;
+                (u64::from(self.string_or_none(unit, offset, out).0), Class::Text)
             }
             Shape::Address(_) | Shape::Expression | Shape::Block(_) | Shape::BlockUleb => {
                 shape.skip(bytes, at, unit.header.format)?;
@@ -328,6 +328,17 @@ impl<'n, 'd> AttributeReader<'n, 'd> {
             Ok(name) => Name(name as u32),
             Err(damage) => {
                 out.damage.push(damage);
+                Name::NONE
+            }
+        }
+    }
+
+    /// The same for another section.
+    fn text_or_none(&mut self, unit: &UnitScan<'_, '_>, section: &[u8], offset: u64, out: &mut Nodes) -> Name {
+        match unit.dwarf.text(section, offset) {
+            Some(text) => self.names.intern(&text),
+            None => {
+                out.damage.push(Damage::BadString);
                 Name::NONE
             }
         }

@@ -21,7 +21,7 @@ use crate::names::{Name, Names};
 use crate::object::Object;
 use crate::options::{Options, Variables};
 use crate::record::{RecordId, RecordTable};
-use crate::nodes::{DECLARATION, Nodes};
+use crate::nodes::{DECLARATION, DeclTag, NodeKind, Nodes};
 use crate::scan::{Scanner, Wanted};
 use crate::variables::VariableState;
 
@@ -290,17 +290,27 @@ impl<'a, 'b, 'd> Worker<'a, 'b, 'd> {
                 collected.variables.push(state);
             }
         }
+        let mut on_origins: HashMap<u32, Vec<DeclTag>> = HashMap::new();
         for tag in linked::tags(&self.interner, nodes, is_linked, self.source.names.decl_tag) {
             let node = &nodes.nodes[tag.node as usize];
             match node.kind {
-                crate::nodes::NodeKind::Function | crate::nodes::NodeKind::Variable => {
-                    let state = (number, tag.node);
-                    collected.state_tags.push(StateTag { state, component: tag.component, value: tag.value });
-                }
+                NodeKind::Function | NodeKind::Variable => on_origins.entry(tag.node).or_default().push(tag),
                 _ if node.flags & DECLARATION != 0 => {}
                 _ => {
                     if let Some(record) = self.interner.tagged(tag.node) {
                         collected.type_tags.push((record, tag.component, tag.value));
+                    }
+                }
+            }
+        }
+        if !on_origins.is_empty() {
+            // A definition has the tags of the declaration and of the abstract instance that it completes.
+            let nodes_with_origins = nodes.functions.iter().map(|function| function.node);
+            for node in nodes_with_origins.chain(nodes.variables.iter().map(|variable| variable.node)) {
+                for origin in linked::origins(&self.interner, nodes, node, is_linked) {
+                    for tag in on_origins.get(&origin).into_iter().flatten() {
+                        let state = (number, node);
+                        collected.state_tags.push(StateTag { state, component: tag.component, value: tag.value });
                     }
                 }
             }

@@ -28,6 +28,7 @@ pub struct Emitter<'a> {
     /// The `int` that indexes all arrays.
     index: RecordId,
     first_id: u32,
+    chains: Chains,
 }
 
 impl<'a> Emitter<'a> {
@@ -48,6 +49,7 @@ impl<'a> Emitter<'a> {
             queue: Vec::new(),
             index,
             first_id: builder.next_id().0,
+            chains: Chains::of(table),
         }
     }
 
@@ -100,7 +102,10 @@ impl<'a> Emitter<'a> {
     ) -> btfkit_btf::Result<TypeId> {
         let record = self.table.get(id);
         let words = record.words;
-        let target = |emitter: &mut Self, position: usize| emitter.id(RecordId(words[position]), world);
+        let target = |emitter: &mut Self, position: usize| {
+            let target = emitter.chains.target(id, RecordId(words[position]));
+            emitter.id(target, world)
+        };
         Ok(match record.kind {
             Kind::Void => TypeId::VOID,
             Kind::Named => {
@@ -119,7 +124,7 @@ impl<'a> Emitter<'a> {
                     signed: record.detail & 1 != 0,
                     char: record.detail & 2 != 0,
                     bool: record.detail & 4 != 0,
-                    ..IntEncoding::unsigned((words[1] * 8) as u8)
+                    ..IntEncoding::unsigned(words.get(2).copied().unwrap_or(words[1] * 8) as u8)
                 };
                 builder.int(name, words[1], encoding)
             }
@@ -171,15 +176,12 @@ impl<'a> Emitter<'a> {
     ) -> btfkit_btf::Result<TypeId> {
         let kind = if record.kind == Kind::Union { BtfKind::Union } else { BtfKind::Struct };
         let name = strings.identifier(builder, record.words[0]);
-        let mut bitfields = record.detail & 1 != 0;
-        let rows = record.words[2..].chunks_exact(4);
-        // With a bit-field in the struct, 24 bits are left for offsets (BTF spec, BTF_KIND_STRUCT).
-        bitfields &= rows.clone().all(|row| row[2] < 1 << 24 && row[3] < 256);
-        let members: Vec<Member> = rows
+        let bitfields = record.detail & 1 != 0;
+        let members: Vec<Member> = members(record)
             .map(|row| Member {
                 name: strings.identifier(builder, row[0]),
                 type_id: self.id(RecordId(row[1]), world),
-                bit_offset: if bitfields || row[3] == 0 { row[2] } else { row[2] & !7 },
+                bit_offset: row[2],
                 bitfield_size: if bitfields { row[3] as u8 } else { 0 },
             })
             .collect();
@@ -205,6 +207,53 @@ impl<'a> Emitter<'a> {
     }
 }
 
+/// The members of a struct or union, without what no compiler writes and no kernel takes: members without a type, or
+/// outside of their struct.
+pub fn members(record: Record<'_>) -> impl Iterator<Item = &[u32]> {
+    let size = u64::from(record.words[1]);
+    record.words[2..].chunks_exact(4).filter(move |row| {
+        let outside = u64::from(row[2]).div_ceil(8) > size;
+        row[1] != RecordId::VOID.0 && !outside && (record.kind == Kind::Struct || row[2] == 0)
+    })
+}
+
+/// The longest chain of modifiers in the output: kernels take 32 (`btf_check_type_tags`).
+const LONGEST_CHAIN: u8 = 30;
+
+/// Chains of modifiers. A chain that no kernel takes loses its middle.
+struct Chains {
+    /// By record: modifiers from it on, its own included.
+    lengths: Vec<u8>,
+    /// By record: what is below all modifiers.
+    ends: Vec<RecordId>,
+}
+
+impl Chains {
+    fn of(table: &RecordTable) -> Self {
+        let mut chains = Self { lengths: Vec::with_capacity(table.len()), ends: Vec::with_capacity(table.len()) };
+        for (id, record) in table.iter() {
+            let target = match record.kind {
+                Kind::Const | Kind::Volatile | Kind::Restrict => Some(record.words[0]),
+                Kind::Typedef | Kind::TypeTag => Some(record.words[1]),
+                _ => None,
+            };
+            let (length, end) = target.map_or((0, id), |target| {
+                let length = chains.lengths[target as usize];
+                (if length < LONGEST_CHAIN { length + 1 } else { 1 }, chains.ends[target as usize])
+            });
+            chains.lengths.push(length);
+            chains.ends.push(end);
+        }
+        chains
+    }
+
+    /// What `record`, which refers to `target`, is to refer to.
+    fn target(&self, record: RecordId, target: RecordId) -> RecordId {
+        let is_cut = self.lengths[record.index()] == 1 && self.lengths[target.index()] != 0;
+        if is_cut { self.ends[target.index()] } else { target }
+    }
+}
+
 fn enumeration(
     builder: &mut Builder<'_>,
     strings: &mut Strings<'_>,
@@ -212,10 +261,12 @@ fn enumeration(
 ) -> btfkit_btf::Result<TypeId> {
     let signed = record.detail & 1 != 0;
     let name = strings.identifier(builder, record.words[0]);
-    let size = record.words[1];
+    // Any other size is damage.
+    let size = Some(record.words[1]).filter(|size| matches!(size, 1 | 2 | 4 | 8)).unwrap_or(4);
     let wide = size > 4;
     let enumerators: Vec<Enumerator> = record.words[2..]
         .chunks_exact(3)
+        .filter(|row| row[0] != 0)
         .map(|row| {
             let name = strings.identifier(builder, row[0]);
             let value = u64::from(row[1]) | u64::from(row[2]) << 32;

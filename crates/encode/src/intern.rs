@@ -139,8 +139,7 @@ impl Interner {
         }
         for index in 0..count as u32 {
             match nodes.nodes[index as usize].kind {
-                // Sizes that no C type has come from location expressions, and nothing else refers to them.
-                NodeKind::Annotation | NodeKind::Function | NodeKind::Variable | NodeKind::Opaque => {}
+                NodeKind::Annotation | NodeKind::Function | NodeKind::Variable => {}
                 _ if self.references[index as usize] != UNSET => {}
                 _ => self.run(unit, nodes, linked, Task::Refer(index)),
             }
@@ -258,6 +257,9 @@ impl Interner {
             NodeKind::Void => return RecordId::VOID,
             NodeKind::Typedef => {
                 let target = self.target(unit, nodes, linked, node.target);
+                if node.name.is_none() {
+                    return target;
+                }
                 return self.add(&[head(Kind::Typedef, 0), node.name.0, target.0]);
             }
             NodeKind::Int => {
@@ -348,6 +350,10 @@ impl Interner {
                 let target = self.target(unit, nodes, linked, row[1]);
                 words.extend([row[0], target.0, row[2], row[3]]);
             }
+            // With the flag for bit-fields, a member's offset has 24 bits and its size 8.
+            if bitfields && rows.iter().any(|row| row[2] >= 1 << 24 || row[3] >= 1 << 8) {
+                self.far_bitfields(nodes, linked, rows, &mut words);
+            }
             if !rows.is_sorted_by_key(|row| row[2]) {
                 let (members, _) = words[3..].as_chunks_mut::<4>();
                 members.sort_by_key(|member| member[2]);
@@ -402,6 +408,36 @@ impl Interner {
             }
             _ => false,
         }
+    }
+
+    /// Makes bit-fields members of an integer type that has as many bits, the form that BTF had before the flag for
+    /// bit-fields and that leaves 32 bits for offsets.
+    #[cold]
+    fn far_bitfields(&mut self, nodes: &Nodes, linked: bool, rows: &[Row], words: &mut [u32]) {
+        words[0] = head(if words[0] & 0xff == Kind::Union as u32 { Kind::Union } else { Kind::Struct }, 0);
+        let (members, _) = words[3..].as_chunks_mut::<4>();
+        for (row, member) in rows.iter().zip(members).filter(|(row, _)| row[3] != 0) {
+            member[3] = 0;
+            match self.storage(nodes, row[1], linked) {
+                Some(node) if row[3] <= node.size.saturating_mul(8).min(128) => {
+                    let int = [head(Kind::Int, node.encoding), node.name.0, node.size, row[3]];
+                    member[1] = self.table.intern(&int).0;
+                }
+                _ => member[2] &= !7,
+            }
+        }
+    }
+
+    /// The integer that a type comes down to.
+    fn storage<'n>(&self, nodes: &'n Nodes, mut reference: Reference, linked: bool) -> Option<&'n Node> {
+        for _ in 0..32 {
+            let node = &nodes.nodes[self.node(nodes, reference, linked)? as usize];
+            if node.kind == NodeKind::Int {
+                return Some(node);
+            }
+            reference = node.target;
+        }
+        None
     }
 
     /// Is the underlying type of an enum signed?
@@ -485,6 +521,10 @@ impl Interner {
         let mut types = UnitTypes::default();
         self.seen.resize(self.table.len(), UNSET);
         for index in 0..nodes.nodes.len() {
+            // Sizes that no C type has mostly come from location expressions, and no type refers to them.
+            if nodes.nodes[index].kind == NodeKind::Opaque {
+                continue;
+            }
             for record in [self.references[index], self.definitions[index]] {
                 if record != UNSET && self.seen[record as usize] != unit {
                     self.seen[record as usize] = unit;
@@ -496,9 +536,24 @@ impl Interner {
             }
         }
         for &(record, node) in &self.cycles {
-            types.conflicts.push((record, RecordId(self.references[node as usize])));
+            let content = RecordId(self.references[node as usize]);
+            if !self.is_circular(content) {
+                types.conflicts.push((record, content));
+            }
         }
         types
+    }
+
+    /// Is a type nothing but modifiers that lead back to themselves?
+    fn is_circular(&self, mut record: RecordId) -> bool {
+        loop {
+            let view = self.table.get(record);
+            record = match view.kind {
+                Kind::Const | Kind::Volatile | Kind::Restrict => RecordId(view.words[0]),
+                Kind::Typedef | Kind::TypeTag => RecordId(view.words[1]),
+                kind => return kind == Kind::Named && view.detail == Aggregate::Cycle as u8,
+            };
+        }
     }
 
     /// The record of the content of a node, if it is a named aggregate that has one, else of the node.

@@ -229,6 +229,10 @@ fn emit(
     let mut tags: BTreeMap<(TypeId, i32, Vec<u8>), ()> = BTreeMap::new();
     if !options.only_variables {
         for &(record, component, value) in &collected.type_tags {
+            let view = table.get(record);
+            if component >= 0 && component as usize >= emit::members(view).count() {
+                continue;
+            }
             for id in emitter.ids_of(record) {
                 tags.insert((id, component, names.bytes(value).to_vec()), ());
             }
@@ -251,7 +255,12 @@ fn emit(
         }
         let state = &collected.functions[choice.state as usize];
         for tag in state_tags.get(&(state.unit, state.node)).into_iter().flatten() {
-            tags.insert((id, tag.component, names.bytes(tag.value).to_vec()), ());
+            let parameters = table.get(choice.prototype).words.len() / 2;
+            let changed = parameters != table.get(state.prototype).words.len() / 2;
+            let Some(component) = state.component(tag.component, changed) else { continue };
+            if component < parameters as i32 {
+                tags.insert((id, component, names.bytes(tag.value).to_vec()), ());
+            }
         }
     }
     let mut entries: BTreeMap<u32, Vec<SectionEntry>> = BTreeMap::new();

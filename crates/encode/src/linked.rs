@@ -269,6 +269,22 @@ pub fn variable(
     })
 }
 
+/// The node of a function or variable, then those that it completes.
+pub fn origins(interner: &Interner, nodes: &Nodes, node: u32, linked: bool) -> Vec<u32> {
+    let mut chain = vec![node];
+    while chain.len() < 8 {
+        let last = &nodes.nodes[chain[chain.len() - 1] as usize];
+        let origin = match last.kind {
+            NodeKind::Function => nodes.functions[last.size as usize].origin,
+            NodeKind::Variable => nodes.variables[last.size as usize].origin,
+            _ => break,
+        };
+        let Some(next) = interner.node(nodes, origin, linked) else { break };
+        chain.push(next);
+    }
+    chain
+}
+
 /// All declaration tags: clang's, and gcc's, which several DIEs may share.
 pub fn tags(interner: &Interner, nodes: &Nodes, linked: bool, decl_tag: Name) -> Vec<DeclTag> {
     let mut tags = nodes.decl_tags.clone();

@@ -41,6 +41,8 @@ pub struct Names<'d> {
     pub type_tag: Name,
     /// `btf_decl_tag`
     pub decl_tag: Name,
+    /// `decltype(nullptr)`: the type of C++'s null pointer.
+    pub null_pointer: Name,
 }
 
 fn hash(bytes: &[u8]) -> u64 {
@@ -64,6 +66,7 @@ impl<'d> Names<'d> {
             side: boxcar::Vec::new(),
             type_tag: Name::NONE,
             decl_tag: Name::NONE,
+            null_pointer: Name::NONE,
         };
         let mut at = 0;
         while let Some(length) = memchr(&text[at..]) {
@@ -78,6 +81,7 @@ impl<'d> Names<'d> {
         }
         names.type_tag = names.intern(b"btf_type_tag");
         names.decl_tag = names.intern(b"btf_decl_tag");
+        names.null_pointer = names.intern(b"decltype(nullptr)");
         names
     }
 

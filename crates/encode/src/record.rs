@@ -30,7 +30,7 @@ pub enum Kind {
     Void = 0,
     /// A named aggregate, by name: name [, unit, number]. The detail is an [`Aggregate`].
     Named,
-    /// name, size in bytes. The detail is BTF's encoding.
+    /// name, size in bytes [, number of bits]. The detail is BTF's encoding.
     Int,
     /// name, size in bytes.
     Float,

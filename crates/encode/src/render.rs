@@ -30,7 +30,7 @@ fn put(table: &RecordTable, names: &Names<'_>, id: RecordId, depth: u32, out: &m
         Kind::Named => name(words[0], out),
         Kind::Int | Kind::Float => {
             name(words[0], out);
-            number(words[1], out);
+            words[1..].iter().for_each(|&word| number(word, out));
         }
         Kind::Pointer | Kind::Const | Kind::Volatile | Kind::Restrict => {
             put(table, names, RecordId(words[0]), depth + 1, out);

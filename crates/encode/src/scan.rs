@@ -302,6 +302,7 @@ impl<'n, 'd> Scanner<'n, 'd> {
             Role::Volatile => node.kind = NodeKind::Volatile,
             Role::Restrict => node.kind = NodeKind::Restrict,
             Role::Transparent => node.kind = NodeKind::Transparent,
+            Role::Unspecified if node.name == self.reader.names.null_pointer => node.kind = NodeKind::Pointer,
             Role::Unspecified => node.kind = NodeKind::Void,
             Role::Opaque => {
                 node.kind = NodeKind::Opaque;

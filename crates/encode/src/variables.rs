@@ -201,7 +201,7 @@ pub fn select(
 ) -> Selection {
     let mut selection = Selection::default();
     let candidates = candidates(states, data, sizes, names, options, &mut selection);
-    place(candidates, data, names, &mut selection);
+    place(candidates, states, data, sizes, names, &mut selection);
     selection.left_out.sort_by(|a, b| names.bytes(a.0).cmp(names.bytes(b.0)).then(a.1.cmp(&b.1)));
     selection.left_out.dedup();
     selection
@@ -307,10 +307,7 @@ fn candidates(
                     let better = match &best {
                         None => true,
                         Some((_, known)) if *known != score => score > *known,
-                        Some((known, _)) => {
-                            known.variable.target != candidate.variable.target
-                                && content(sizes, names, &candidate) < content(sizes, names, known)
-                        }
+                        Some((known, _)) => tie(&candidate, known, states, sizes, names).is_lt(),
                     };
                     if better {
                         best = Some((candidate, score));
@@ -342,11 +339,13 @@ fn find_place(
     data: &DataSymbols,
 ) -> Option<(SectionPlace, Option<u32>)> {
     let ours = |place: SectionPlace| {
-        data.at(place).find(|(_, symbol)| {
+        let named = data.at(place).find(|(_, symbol)| {
             symbol.name == state.name
                 || (!state.linkage_name.is_none() && symbol.name == state.linkage_name)
                 || (symbol.base == state.name)
-        })
+        });
+        // clang and C++ put the function's name before that of a variable in it.
+        named.or_else(|| data.at(place).find(|(_, symbol)| state.in_function && symbol.is_object))
     };
     if let Some(section) = address.section {
         data.section(section.0)?;
@@ -414,13 +413,21 @@ fn unwanted(name: &[u8], place: SectionPlace, data: &DataSymbols, options: &Opti
 }
 
 /// Shares out places: at most one variable for each byte.
-fn place(mut candidates: Vec<Candidate>, data: &DataSymbols, names: &Names<'_>, selection: &mut Selection) {
+fn place(
+    mut candidates: Vec<Candidate>,
+    states: &[VariableState],
+    data: &DataSymbols,
+    sizes: &Sizes<'_>,
+    names: &Names<'_>,
+    selection: &mut Selection,
+) {
     candidates.sort_by(|a, b| {
         let placed = |candidate: &Candidate| candidate.variable.place.is_none();
         (placed(a), a.variable.place)
             .cmp(&(placed(b), b.variable.place))
             .then_with(|| rank(a).cmp(&rank(b)))
             .then_with(|| names.bytes(a.variable.name).cmp(names.bytes(b.variable.name)))
+            .then_with(|| tie(a, b, states, sizes, names))
     });
     let mut unplaced: Vec<Variable> = Vec::new();
     let mut placed: Vec<Candidate> = Vec::new();
@@ -445,9 +452,10 @@ fn place(mut candidates: Vec<Candidate>, data: &DataSymbols, names: &Names<'_>, 
             Some(last) if last.variable.name == candidate.variable.name
                 && last.variable.place == candidate.variable.place => {}
             Some(last) => {
-                // What starts inside another: the other was there first, unless it is a label that only its declared
-                // type makes so large.
-                let shrinkable = last.symbol_size == 0 && !last.defined;
+                // What starts inside another: the other was there first, unless only its declared type makes it so
+                // large, not its symbol.
+                let symbol_end = last.variable.place.map_or(0, |place| place.offset) + last.symbol_size;
+                let shrinkable = !last.defined && symbol_end <= place.offset;
                 candidate.variable.place = candidate.variable.place.filter(|_| shrinkable);
                 if shrinkable {
                     let mut last = placed.pop().expect("there is a last one").variable;
@@ -464,6 +472,26 @@ fn place(mut candidates: Vec<Candidate>, data: &DataSymbols, names: &Names<'_>, 
     unplaced.dedup_by_key(|variable| variable.name);
     selection.variables.extend(placed.iter().map(|candidate| candidate.variable));
     selection.variables.extend(unplaced);
+}
+
+/// Orders variables that differ in their types only, if at all: by content, and last by where they are described.
+fn tie(
+    a: &Candidate,
+    b: &Candidate,
+    states: &[VariableState],
+    sizes: &Sizes<'_>,
+    names: &Names<'_>,
+) -> std::cmp::Ordering {
+    let by_content = if a.variable.target == b.variable.target {
+        std::cmp::Ordering::Equal
+    } else {
+        content(sizes, names, a).cmp(&content(sizes, names, b))
+    };
+    let origin = |candidate: &Candidate| {
+        let state = &states[candidate.variable.state as usize];
+        (candidate.variable.world, state.unit, state.node)
+    };
+    by_content.then_with(|| origin(a).cmp(&origin(b)))
 }
 
 /// Which of several variables at one place is the one: smaller is better.

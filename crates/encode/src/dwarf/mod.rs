@@ -68,11 +68,18 @@ impl<'d> Dwarf<'d> {
             Self { big_endian: object.is_big_endian(), is_split: split, ..Self::default() };
         let suffix = if split { ".dwo" } else { "" };
         let load = |name: &str| -> object::Result<(Cow<'d, [u8]>, RelocationTargets)> {
-            let Some(section) = object.debug_section(&format!("{name}{suffix}")) else {
-                return Ok(Default::default());
-            };
+            let name = format!("{name}{suffix}");
+            let mut sections = object.debug_sections(&name).filter(|section| section.has_content());
+            let Some(section) = sections.next() else { return Ok(Default::default()) };
             let content = object.section_content(section.index)?;
-            Ok((content.bytes, content.targets))
+            let (mut bytes, mut targets) = (content.bytes, content.targets);
+            // Before linking each type unit is a section of its own, in a group.
+            for section in sections {
+                let content = object.section_content(section.index)?;
+                targets.append(&content.targets, bytes.len() as u64);
+                bytes.to_mut().extend_from_slice(&content.bytes);
+            }
+            Ok((bytes, targets))
         };
         (dwarf.info, dwarf.info_targets) = load("info")?;
         (dwarf.addr, dwarf.addr_targets) = load("addr")?;
@@ -94,7 +101,7 @@ impl<'d> Dwarf<'d> {
 
     /// The sections of a split unit know no addresses: these are the object's (DWARF 5, 7.3.2).
     pub fn with_addresses_of(mut self, main: &Dwarf<'d>) -> Self {
-        self.addr = Cow::Owned(main.addr.to_vec());
+        self.addr = main.addr.clone();
         self.addr_targets = main.addr_targets.clone();
         self
     }

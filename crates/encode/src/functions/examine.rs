@@ -46,6 +46,18 @@ pub struct FunctionState {
     pub dropped: u64,
 }
 
+impl FunctionState {
+    /// Which parameter a tag is on if those that are not passed are left out (`changed`); `None` if it is on one of
+    /// them.
+    pub fn component(&self, component: i32, changed: bool) -> Option<i32> {
+        if !changed || !(0..64).contains(&component) {
+            return Some(component);
+        }
+        let below = self.dropped & ((1 << component) - 1);
+        (self.dropped >> component & 1 == 0).then_some(component - below.count_ones() as i32)
+    }
+}
+
 /// The unit that is being examined.
 pub struct Unit<'a, 'd> {
     /// The file.
@@ -200,7 +212,8 @@ fn judge(
     }
     let located = [Some(parameter), origin].into_iter().flatten().find(|part| part.place != Place::Nowhere);
     let arrival = located.map_or(Arrival::default(), |part| arrival(part.place, unit));
-    let Some(expected) = abi.register(slot) else {
+    let expected = abi.register(slot).filter(|_| abi.slots(size) > 0);
+    let Some(expected) = expected else {
         return if arrival.located { 0 } else { OPTIMIZED };
     };
     match arrival.register {

@@ -52,6 +52,12 @@ impl RelocationTargets {
         self.targets.is_empty()
     }
 
+    /// Adds those of a section whose bytes were put behind this one's, at `start`.
+    pub(crate) fn append(&mut self, other: &Self, start: u64) {
+        let moved = |target: &RelocationTarget| RelocationTarget { offset: target.offset + start, ..*target };
+        self.targets.extend(other.targets.iter().map(moved));
+    }
+
     fn sort(&mut self) {
         if !self.targets.is_sorted_by_key(|target| target.offset) {
             self.targets.sort_by_key(|target| target.offset);

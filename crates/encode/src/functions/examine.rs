@@ -115,13 +115,13 @@ pub fn examine(
         }
         let (size, is_struct) = size_of(interner, nodes, linked, target, abi);
         has_struct |= is_struct;
-        if slot < abi.register_count {
-            let judgement = judge(parameter, origin, function, unit, abi, slot, size);
-            flags |= judgement;
-            if judgement & OPTIMIZED != 0 && position < 64 {
-                dropped |= 1 << position;
-            }
-        } else if is_packed(interner, nodes, linked, target, abi) {
+        // Beyond the registers, on the stack, a parameter may be removed too: then those behind it move up.
+        let judgement = judge(parameter, origin, function, unit, abi, slot, size);
+        flags |= judgement;
+        if judgement & OPTIMIZED != 0 && position < 64 {
+            dropped |= 1 << position;
+        }
+        if slot >= abi.register_count && is_packed(interner, nodes, linked, target, abi) {
             flags |= UNCERTAIN_LOCATION;
         }
         slot += abi.slots(size);

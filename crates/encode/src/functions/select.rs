@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::examine::{
     ASSEMBLER, DECLARED, FunctionState, NOCALL, OPTIMIZED, REORDERED, UNCERTAIN_LOCATION, UNEXPECTED_REGISTER,
 };
-use super::prototype::same_prototype;
+use super::prototype::{same_declaration, same_prototype};
 use super::{FunctionSymbols, Suffix};
 use crate::names::{FrozenNames, Name};
 use crate::record::{Kind, RecordId, RecordTable, head};
@@ -140,7 +140,7 @@ fn judge(
             return Some(choice);
         };
         (choice.prototype, choice.unit, choice.state) = (state.prototype, state.unit, first + index as u32);
-        let same = |other: &FunctionState| same_prototype(table, state.prototype, other.prototype);
+        let same = |other: &FunctionState| same_declaration(table, state.prototype, other.prototype);
         if !group.iter().filter(|state| state.flags & DECLARED != 0).all(same) {
             choice.verdict = Verdict::InconsistentPrototype;
         } else if is_ambiguous(symbols, key) {

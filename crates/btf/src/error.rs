@@ -38,6 +38,8 @@ pub enum Error {
     StringsFirst,
     /// A split BTF has another byte order than its base.
     BaseByteOrder,
+    /// BTFs to be joined are not split on one and the same base.
+    BasesDiffer,
     /// A type record reaches beyond the end of the type section.
     TypeTruncated {
         /// The type.
@@ -122,6 +124,7 @@ impl fmt::Display for Error {
             }
             Self::StringsUnterminated => write!(f, "string section does not end in a NUL byte"),
             Self::StringsFirst => write!(f, "string section does not begin with the empty string"),
+            Self::BasesDiffer => write!(f, "BTFs to be joined are split on different bases"),
             Self::BaseByteOrder => write!(f, "split BTF and its base differ in byte order"),
             Self::TypeTruncated { id, offset } => {
                 write!(f, "type {id} at offset {offset} reaches beyond the end of the type section")

@@ -1,7 +1,7 @@
 //! Deduplication beside libbpf's on what compilers and kernels make. Each test skips, in one line, where it cannot run.
 
-use btfkit_btf::{Btf, Kind, TypeId, dedup};
-use std::collections::BTreeMap;
+use btfkit_btf::{Array, Btf, Builder, ByteOrder, IntEncoding, Kind, Member, Type, TypeId, dedup};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -218,6 +218,135 @@ fn units_of_a_program_merge_as_libbpf_merges_them() {
     }
     match peer(&directory, &files) {
         Some(theirs) => assert_same(&bytes, &theirs),
+        None => eprintln!("SKIPPED: comparison with libbpf: no cc, or no libbpf-dev"),
+    }
+}
+
+/// A unit of a kernel made up from its types: every `step`th function from the `first` on, and what these lead to; but of
+/// the structures and unions that are only pointed at, about half are but declared, other ones in each unit. Beside the
+/// BTF there is the list of what is in it, with `true` for declarations.
+fn kernel_unit(kernel: &Btf<'_>, first: usize, step: usize) -> (Vec<u8>, Vec<(TypeId, bool)>) {
+    let declared = |ty: Type<'_>| {
+        let mixed = (u64::from(ty.id().0) << 20 | first as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        // A name with two meanings tells nothing alone: that case has its own tests.
+        let unique = || kernel.named(ty.name()).filter(|other| other.kind() == ty.kind()).count() == 1;
+        ty.kind().is_aggregate() && !ty.name().is_empty() && mixed >> 63 != 0 && unique()
+    };
+    // Each type taken is itself or, as what a pointer leads to, a declaration.
+    let mut builder = Builder::like(kernel);
+    let mut order: Vec<(TypeId, bool)> = Vec::new();
+    let mut ids: HashMap<(TypeId, bool), TypeId> = HashMap::new();
+    let mut take = |id: TypeId, pointed_at: bool, order: &mut Vec<(TypeId, bool)>| {
+        if id.is_void() {
+            return id;
+        }
+        let key = (id, pointed_at && declared(kernel.get(id).unwrap()));
+        *ids.entry(key).or_insert_with(|| {
+            order.push(key);
+            TypeId(order.len() as u32)
+        })
+    };
+    for function in kernel.types().filter(|ty| ty.kind() == Kind::Func).skip(first).step_by(step) {
+        take(function.id(), false, &mut order);
+    }
+    let mut at = 0;
+    while let Some(&(id, declare)) = order.get(at) {
+        let ty = kernel.get(id).unwrap();
+        if declare {
+            let name = builder.string(ty.name());
+            builder.forward(name, ty.kind() == Kind::Union);
+        } else {
+            builder.push_mapped(ty, |id| take(id, ty.kind() == Kind::Ptr, &mut order)).unwrap();
+        }
+        at += 1;
+    }
+    (builder.finish().unwrap(), order)
+}
+
+#[test]
+fn units_of_a_kernel_with_declarations_in_place_of_types_are_the_kernel() {
+    let Ok(kernel) = std::fs::read(KERNEL) else {
+        eprintln!("SKIPPED: no {KERNEL}");
+        return;
+    };
+    let directory = directory("kernel-units");
+    let kernel = Btf::parse(kernel).unwrap();
+    let functions = kernel.types().filter(|ty| ty.kind() == Kind::Func).count();
+    let step = functions / 200;
+    let mut taken: BTreeSet<(TypeId, bool)> = BTreeSet::new();
+    let files: Vec<PathBuf> = (0..32)
+        .map(|unit| {
+            let file = directory.join(format!("{unit}.btf"));
+            let (bytes, types) = kernel_unit(&kernel, unit, step);
+            std::fs::write(&file, bytes).unwrap();
+            taken.extend(types);
+            file
+        })
+        .collect();
+    let (bytes, report) = ours(&files);
+    let btf = Btf::parse(&bytes[..]).unwrap();
+    // What some unit has comes out once, and so do declarations of what none has.
+    let defined = taken.iter().filter(|(_, declared)| !declared).count();
+    let declared = taken.iter().filter(|(id, declared)| *declared && !taken.contains(&(*id, false))).count();
+    let forwards = btf.types().filter(|ty| ty.kind() == Kind::Fwd).count();
+    assert_eq!(btf.type_count() as usize - forwards, defined - of_kind(&kernel, &taken, Kind::Fwd));
+    assert!(forwards <= declared + of_kind(&kernel, &taken, Kind::Fwd));
+    assert!(report.forwards_resolved > 1000, "{report:?}");
+    // libbpf takes a declaration and a definition of one name in one unit for different types, and is left with copies.
+    match peer(&directory, &files) {
+        Some(theirs) => assert!(btf.type_count() <= Btf::parse(theirs).unwrap().type_count()),
+        None => eprintln!("SKIPPED: comparison with libbpf: no cc, or no libbpf-dev"),
+    }
+}
+
+fn of_kind(btf: &Btf<'_>, taken: &BTreeSet<(TypeId, bool)>, kind: Kind) -> usize {
+    taken.iter().filter(|(id, declared)| !declared && btf.get(*id).unwrap().kind() == kind).count()
+}
+
+/// Two structures of one name, the one with four and four integers, the other with four integers and four unsigned ones;
+/// `struct foo` and `union foo` with a declaration of each.
+fn easily_mistaken() -> Vec<u8> {
+    let mut builder = Builder::new(ByteOrder::NATIVE);
+    let name = |builder: &mut Builder<'_>, name: &str| builder.string(name.as_bytes());
+    let (int, unsigned) = (name(&mut builder, "int"), name(&mut builder, "unsigned"));
+    let int = builder.int(int, 4, IntEncoding::signed(32));
+    let unsigned = builder.int(unsigned, 4, IntEncoding::unsigned(32));
+    let arrays =
+        [int, int, int, unsigned].map(|element| builder.array(Array { element, index: int, count: 4 }));
+    let (field, s, tag) = (name(&mut builder, "f"), name(&mut builder, "s"), name(&mut builder, "foo"));
+    for pair in arrays.chunks(2) {
+        let member = |at: usize| Member {
+            name: field,
+            type_id: pair[at],
+            bit_offset: 128 * at as u32,
+            bitfield_size: 0,
+        };
+        builder.aggregate(Kind::Struct, s, 32, &[member(0), member(1)]).unwrap();
+    }
+    let member = Member { name: field, type_id: int, ..Member::default() };
+    builder.aggregate(Kind::Struct, tag, 4, &[member]).unwrap();
+    builder.aggregate(Kind::Union, tag, 4, &[member]).unwrap();
+    let (structure, union) = (builder.forward(tag, false), builder.forward(tag, true));
+    builder.pointer(structure);
+    builder.pointer(union);
+    builder.finish().unwrap()
+}
+
+#[test]
+fn what_libbpf_mistakes_is_kept_apart_and_resolved() {
+    let directory = directory("mistaken");
+    let file = directory.join("mistaken.btf");
+    std::fs::write(&file, easily_mistaken()).unwrap();
+    let files = vec![file];
+    let (bytes, _) = ours(&files);
+    let counts = |bytes: &[u8]| {
+        let btf = Btf::parse(bytes.to_vec()).unwrap();
+        let count = |kind| btf.types().filter(|ty| ty.kind() == kind).count();
+        (btf.types().filter(|ty| ty.name() == b"s").count(), count(Kind::Fwd))
+    };
+    assert_eq!(counts(&bytes), (2, 0));
+    match peer(&directory, &files) {
+        Some(theirs) => eprintln!("libbpf: (structures named s, declarations) = {:?}", counts(&theirs)),
         None => eprintln!("SKIPPED: comparison with libbpf: no cc, or no libbpf-dev"),
     }
 }

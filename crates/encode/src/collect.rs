@@ -20,7 +20,8 @@ use crate::linked;
 use crate::names::{Name, Names};
 use crate::options::{Options, Variables};
 use crate::record::{RecordId, RecordTable};
-use crate::scan::{DECLARATION, Nodes, Scanner, Wanted};
+use crate::nodes::{DECLARATION, Nodes};
+use crate::scan::{Scanner, Wanted};
 use crate::variables::VariableState;
 
 /// A tag on a function or a variable: its state, the parameter or -1, the text.
@@ -109,10 +110,24 @@ impl Source<'_, '_> {
         } else if root.dwo_name.is_some() && root.first_child >= header.size() {
             return Ok(None);
         }
+        Ok(self.takes(&root).then_some(root))
+    }
+
+    /// Is the unit in a language that was asked for?
+    fn takes(&self, root: &UnitRoot<'_>) -> bool {
         let language = dw::DwLang(root.language);
         let wanted = self.options.languages.is_empty() || self.options.languages.contains(&language);
-        let excluded = self.options.excluded_languages.contains(&language);
-        Ok((wanted && !excluded).then_some(root))
+        wanted && !self.options.excluded_languages.contains(&language)
+    }
+
+    /// How many units are left out by their language.
+    pub fn count_left_out(&self) -> usize {
+        if self.options.languages.is_empty() && self.options.excluded_languages.is_empty() {
+            return 0;
+        }
+        let root = |header: &&UnitHeader| UnitRoot::read(&self.files[header.file as usize], header);
+        let units = self.units.iter().filter(|header| header.kind != UnitKind::Skeleton);
+        units.filter(|header| root(header).is_ok_and(|root| !self.takes(&root))).count()
     }
 
     fn thread_count(&self) -> usize {
@@ -163,8 +178,28 @@ fn in_parallel(source: &Source<'_, '_>) -> Option<Collected> {
     if linked.into_inner() {
         return None;
     }
+    let t = std::time::Instant::now();
     let parts = parts.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
-    Some(merge(parts, source.units.len()))
+    let m = merge(parts, source.units.len());
+    eprintln!("merge {:?} records {} functions {} variables {} words {}", t.elapsed(), m.table.len(), m.functions.len(), m.variables.len(), m.units.iter().map(|u|u.records.len()).sum::<usize>());
+    Some(m)
+}
+
+/// A unit whose DIEs are among the nodes.
+#[derive(Debug)]
+pub struct ScannedUnit<'a> {
+    number: u32,
+    root: UnitRoot<'a>,
+    clang: bool,
+    assembler: bool,
+}
+
+impl<'a> ScannedUnit<'a> {
+    /// Unit `number` with this root DIE.
+    pub fn new(number: u32, root: UnitRoot<'a>) -> Self {
+        let assembler = root.language == dw::DW_LANG_Mips_Assembler.0;
+        Self { number, clang: root.is_clang(), assembler, root }
+    }
 }
 
 /// What one thread found. Records have the numbers of its own table.
@@ -217,14 +252,14 @@ impl<'a, 'b, 'd> Worker<'a, 'b, 'd> {
         self.scanner.scan(dwarf, header, &root, &mut nodes);
         let alone = nodes.foreign.is_empty();
         if alone {
-            self.digest(unit, &mut nodes, &[(unit, root)], false);
+            self.digest(unit, &mut nodes, &[ScannedUnit::new(unit, root)], false);
         }
         self.nodes = nodes;
         alone
     }
 
     /// Turns the nodes of one unit, or of several that were linked, into records.
-    pub fn digest(&mut self, number: u32, nodes: &mut Nodes, roots: &[(u32, UnitRoot<'_>)], is_linked: bool) {
+    pub fn digest(&mut self, number: u32, nodes: &mut Nodes, roots: &[ScannedUnit<'_>], is_linked: bool) {
         let collected = &mut self.part.collected;
         for damage in nodes.damage.drain(..) {
             *collected.damage.entry(damage).or_default() += 1;
@@ -234,14 +269,14 @@ impl<'a, 'b, 'd> Worker<'a, 'b, 'd> {
         let types = self.interner.unit(number, nodes, is_linked);
         let nodes = &*nodes;
         for function in &nodes.functions {
-            let (unit, root) = &roots[function.unit as usize];
-            let header = &self.source.units[*unit as usize];
+            let scanned = &roots[function.unit as usize];
+            let header = &self.source.units[scanned.number as usize];
             let unit = functions::Unit {
                 dwarf: &self.source.files[header.file as usize],
                 header,
-                root,
-                clang: root.is_clang(),
-                assembler: root.language == dw::DW_LANG_Mips_Assembler.0,
+                root: &scanned.root,
+                clang: scanned.clang,
+                assembler: scanned.assembler,
             };
             let arguments = &self.arguments;
             let state = functions::examine(
@@ -269,7 +304,7 @@ impl<'a, 'b, 'd> Worker<'a, 'b, 'd> {
         for tag in linked::tags(&self.interner, nodes, is_linked, self.source.names.decl_tag) {
             let node = &nodes.nodes[tag.node as usize];
             match node.kind {
-                crate::scan::NodeKind::Function | crate::scan::NodeKind::Variable => {
+                crate::nodes::NodeKind::Function | crate::nodes::NodeKind::Variable => {
                     let state = (number, tag.node);
                     collected.state_tags.push(StateTag { state, component: tag.component, value: tag.value });
                 }

@@ -13,7 +13,7 @@ use hashbrown::HashMap;
 
 use crate::names::Name;
 use crate::record::{Aggregate, Kind, RecordId, RecordTable, head};
-use crate::scan::{BITFIELDS, DECLARATION, Node, NodeKind, Nodes, Reference, SIGNED, VARARG};
+use crate::nodes::{BITFIELDS, DECLARATION, Node, NodeKind, Nodes, Reference, SIGNED, VARARG};
 
 const UNSET: u32 = u32::MAX;
 
@@ -32,6 +32,9 @@ pub struct Interner {
     open: Vec<bool>,
     /// By DIE offset: the node, if `nodes[it].offset` says so too; needs no clearing.
     by_offset: Vec<u32>,
+    /// By DIE offset: (round, record that stands for it), valid in that round; needs no clearing.
+    known: Vec<(u32, u32)>,
+    round: u32,
     stack: Vec<Task>,
     /// The stack's height before the types below the one at hand were asked for.
     height: usize,
@@ -67,6 +70,7 @@ impl Interner {
                 let offset = node.offset as usize;
                 if offset >= self.by_offset.len() {
                     self.by_offset.resize(offset + offset / 2 + 1024, 0);
+                    self.known.resize(self.by_offset.len(), (0, 0));
                 }
                 self.by_offset[offset] = index as u32;
             }
@@ -111,6 +115,7 @@ impl Interner {
 
     fn round(&mut self, unit: u32, nodes: &Nodes, linked: bool) {
         let count = nodes.nodes.len();
+        self.round += 1;
         self.references.clear();
         self.references.resize(count, UNSET);
         self.definitions.clear();
@@ -160,14 +165,22 @@ impl Interner {
             }
             self.stack.pop();
             match task {
-                Task::Refer(_) => self.references[index as usize] = record.0,
+                Task::Refer(_) => self.settle(nodes, index, record),
                 Task::Define(_) => self.definitions[index as usize] = record.0,
             }
         }
     }
 
     /// The record of a type that `index` refers to; puts it on the stack if it is not there yet.
+    #[inline]
     fn target(&mut self, unit: u32, nodes: &Nodes, linked: bool, reference: Reference) -> RecordId {
+        match self.known.get(reference as usize) {
+            Some(&(round, record)) if round == self.round && !linked => RecordId(record),
+            _ => self.find_target(unit, nodes, linked, reference),
+        }
+    }
+
+    fn find_target(&mut self, unit: u32, nodes: &Nodes, linked: bool, reference: Reference) -> RecordId {
         let Some(node) = self.node(nodes, reference, linked) else { return RecordId::VOID };
         let found = self.references[node as usize];
         if found != UNSET {
@@ -178,7 +191,7 @@ impl Interner {
             && !target.name.is_none()
         {
             let record = self.name(unit, kind, node, target.name);
-            self.references[node as usize] = record.0;
+            self.settle(nodes, node, record);
             return record;
         }
         if matches!(target.kind, NodeKind::Function | NodeKind::Variable | NodeKind::Annotation) {
@@ -192,6 +205,16 @@ impl Interner {
         }
         self.stack.push(Task::Refer(node));
         RecordId::VOID
+    }
+
+    /// Notes the record that stands for a node.
+    #[inline]
+    fn settle(&mut self, nodes: &Nodes, node: u32, record: RecordId) {
+        self.references[node as usize] = record.0;
+        // Of no use to linked nodes, whose offsets are of several units.
+        if let Some(known) = self.known.get_mut(nodes.nodes[node as usize].offset as usize) {
+            *known = (self.round, record.0);
+        }
     }
 
     /// Adds a record, unless a type that it refers to is still missing.
@@ -248,7 +271,7 @@ impl Interner {
                 target = self.add(&[head(Kind::TypeTag, 0), row[0], target.0]);
             }
         }
-        self.add(&[head(kind, 0), target.0])
+        if self.stack.len() > self.height { RecordId::VOID } else { self.table.derive(kind, target) }
     }
 
     fn array(&mut self, unit: u32, nodes: &Nodes, linked: bool, node: &Node) -> RecordId {

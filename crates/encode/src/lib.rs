@@ -10,6 +10,8 @@
 #![warn(missing_docs)]
 
 mod abi;
+#[allow(missing_docs, unreachable_pub)]
+mod attributes;
 pub mod atomic_file;
 mod collect;
 #[allow(missing_docs, unreachable_pub)]
@@ -22,6 +24,8 @@ mod functions;
 mod intern;
 mod linked;
 mod names;
+#[allow(missing_docs, unreachable_pub)]
+mod nodes;
 pub mod object;
 mod options;
 mod record;
@@ -90,9 +94,11 @@ pub fn encode(
     if units.units.is_empty() {
         return Err(Error::NoDebugInfo { file: object.path().to_path_buf() });
     }
+    watch.lap("files", &mut report);
     let names = Names::new(&units.files[0].str);
+    watch.lap("names", &mut report);
     let function_symbols = FunctionSymbols::of(main, &names)?;
-    let data_symbols = DataSymbols::of(main, &names)?;
+    watch.lap("fsyms", &mut report);
     let kfuncs = functions::kfuncs(object)?;
     watch.lap("open", &mut report);
 
@@ -116,7 +122,8 @@ pub fn encode(
     for damage in &units.damage {
         *collected.damage.entry(*damage).or_default() += 1;
     }
-    report.units = units.units.len();
+    report.units_left_out = source.count_left_out();
+    report.units = units.units.len() - report.units_left_out;
     report.entries = collected.nodes;
     report.damage = collected.damage.iter().map(|(damage, count)| (damage.to_string(), *count)).collect();
     report.missing_files = files.missing.clone();
@@ -129,6 +136,8 @@ pub fn encode(
         });
     }
 
+    let data_symbols = DataSymbols::of(main, &names)?;
+    watch.lap("symbols", &mut report);
     let index_name = names.intern(b"int");
     let names = names.freeze();
     let index = collected.table.intern(&[head(Kind::Int, 1), index_name.0, 4]);
@@ -199,11 +208,8 @@ fn emit(
     let table = &collected.table;
     let mut emitter = Emitter::new(table, names, settled, index, &builder);
     if !options.only_variables {
-        for (unit, types) in collected.units.iter().enumerate() {
-            let world = settled.world(unit as u32);
-            for &record in &types.records {
-                emitter.id(record, world);
-            }
+        for (record, world) in settled.types() {
+            emitter.id(record, world);
         }
     }
     let kept: Vec<&FunctionChoice> = choices.iter().filter(|choice| choice.verdict == Verdict::Kept).collect();
@@ -278,10 +284,13 @@ fn finish(bytes: Vec<u8>, options: &Options) -> Result<(Vec<u8>, Btf<'static>)> 
         None => Btf::parse(bytes),
     };
     let raw = parse(bytes)?;
+    let t=std::time::Instant::now();
     let unique = dedup::deduplicate(&raw)?.rewrite(&raw)?.builder.finish()?;
     drop(raw);
     let unique = parse(unique)?;
+    eprintln!("dedup {:?}",t.elapsed());
     let sorted = order::permute(&unique, &order::by_name(&unique)?)?.bytes;
+    eprintln!("order {:?}",t.elapsed());
     let btf = parse(sorted.clone())?;
     Ok((sorted, btf))
 }

@@ -6,14 +6,15 @@
 
 use hashbrown::HashMap;
 
-use crate::collect::{Collected, Source, Worker, merge};
+use crate::collect::{Collected, ScannedUnit, Source, Worker, merge};
 use crate::dwarf::bytes::Damage;
 use crate::dwarf::unit::UnitKind;
 use crate::intern::Interner;
 use crate::names::Name;
-use crate::scan::{
-    BITFIELDS, DECLARATION, DeclTag, FOREIGN, Foreign, NodeKind, Nodes, Reference, Scanner, VARARG, Variable,
+use crate::nodes::{
+    BITFIELDS, DECLARATION, DeclTag, FOREIGN, Foreign, NodeKind, Nodes, Reference, VARARG, Variable,
 };
+use crate::scan::Scanner;
 use crate::variables::VariableState;
 
 /// How far chains of specifications and annotations are followed.
@@ -33,7 +34,7 @@ pub fn collect(source: &Source<'_, '_>) -> Collected {
                 let (node, parameter) = (nodes.nodes.len() as u32, nodes.parameters.len() as u32);
                 parts.push((unit, node, nodes.foreign.len() as u32, parameter));
                 scanner.scan(&source.files[header.file as usize], header, &root, &mut nodes);
-                roots.push((unit, root));
+                roots.push(ScannedUnit::new(unit, root));
             }
             Ok(None) => {}
             Err(damage) => nodes.damage.push(damage),

@@ -100,15 +100,17 @@ impl<'d> Names<'d> {
         }
     }
 
-    /// The name at `offset` of the indexed section; `None` if that is outside.
+    /// The name at `offset` of the indexed section, if that is where it stands first.
     #[inline]
-    pub fn at(&self, offset: u64) -> Option<Name> {
+    pub fn first_at(&self, offset: u64) -> Option<Name> {
         let index = offset as usize;
         let word = self.first.get(index / 64)?.load(Ordering::Relaxed);
-        if word >> (index % 64) & 1 != 0 && offset < self.text.len() as u64 {
-            return Some(Name(offset as u32 + 1));
-        }
-        self.at_other(offset)
+        (word >> (index % 64) & 1 != 0).then_some(Name(offset as u32 + 1))
+    }
+
+    /// The name at `offset` of the indexed section; `None` if that is outside.
+    pub fn at(&self, offset: u64) -> Option<Name> {
+        self.first_at(offset).or_else(|| self.at_other(offset))
     }
 
     #[cold]

@@ -192,11 +192,13 @@ pub struct RecordTable {
     /// Where each record ends in `words`.
     ends: Vec<u32>,
     slots: Vec<Slot>,
+    /// By record: the pointer to it, its const and its volatile, as number + 1; most types in a unit are such.
+    derived: Vec<[u32; 3]>,
 }
 
 impl Default for RecordTable {
     fn default() -> Self {
-        let mut table = Self { words: Vec::new(), ends: Vec::new(), slots: vec![Slot::default(); 1 << 12] };
+        let mut table = Self { words: Vec::new(), ends: Vec::new(), slots: vec![Slot::default(); 1 << 12], derived: Vec::new() };
         table.intern(&[head(Kind::Void, 0)]);
         table
     }
@@ -255,6 +257,25 @@ impl RecordTable {
             self.grow();
         }
         RecordId(number - 1)
+    }
+
+    /// The pointer to, or the const or volatile of, a record.
+    #[inline]
+    pub fn derive(&mut self, kind: Kind, target: RecordId) -> RecordId {
+        let which = match kind {
+            Kind::Pointer => 0,
+            Kind::Const => 1,
+            Kind::Volatile => 2,
+            _ => return self.intern(&[head(kind, 0), target.0]),
+        };
+        match self.derived.get(target.index()) {
+            Some(derived) if derived[which] != 0 => return RecordId(derived[which] - 1),
+            Some(_) => {}
+            None => self.derived.resize(self.len() + self.len() / 2, [0; 3]),
+        }
+        let record = self.intern(&[head(kind, 0), target.0]);
+        self.derived[target.index()][which] = record.0 + 1;
+        record
     }
 
     #[cold]

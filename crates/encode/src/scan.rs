@@ -6,274 +6,18 @@
 use gimli::constants as dw;
 
 use crate::dwarf::Dwarf;
-use crate::dwarf::abbreviation::{Abbreviation, AbbreviationTable, Field, Plan, Role, Shape};
+use crate::attributes::{AttributeReader, Class, UnitScan};
+use crate::dwarf::abbreviation::{Abbreviation, AbbreviationTable, Field, PlainMember, Role};
 use crate::dwarf::bytes::{Bytes, Damage};
 use crate::dwarf::location::{self, Address};
 use crate::dwarf::unit::{Format, UnitHeader, UnitRoot};
 use crate::names::{Name, Names};
+use crate::nodes::{
+    BITFIELDS, DECLARATION, DeclTag, Function, Node, NodeKind, Nodes, Parameter, Place, Reference, Row, SIGNED, VARARG, Variable,
+};
 
 /// DIEs nested deeper than this are taken for damage.
 const DEEPEST: usize = 4096;
-
-/// A reference to a DIE: 0 is none; else an offset from the start of the unit, or, with the highest bit, an index
-/// into [`Nodes::foreign`]. After linking: a node number + 1.
-pub type Reference = u32;
-
-/// The bit that marks a [`Reference`] out of its unit.
-pub const FOREIGN: u32 = 1 << 31;
-
-/// Where a reference that leaves its unit goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Foreign {
-    /// An offset in `.debug_info` of the same file.
-    Global(u64),
-    /// The type unit with this signature.
-    Signature(u64),
-    /// An offset in `.debug_info` of the alternate file.
-    Alternate(u64),
-}
-
-/// What a node is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-pub enum NodeKind {
-    Int,
-    Float,
-    /// Of a size, but nothing that BTF can say more about.
-    Opaque,
-    Void,
-    Pointer,
-    Const,
-    Volatile,
-    Restrict,
-    Transparent,
-    Typedef,
-    Struct,
-    Union,
-    Enum,
-    Array,
-    Subroutine,
-    Annotation,
-    Function,
-    Variable,
-}
-
-/// The DIE is a declaration only.
-pub const DECLARATION: u8 = 1;
-/// A struct has bit-fields; an enum has a signed underlying type.
-pub const BITFIELDS: u8 = 2;
-/// See [`BITFIELDS`].
-pub const SIGNED: u8 = 2;
-
-/// A DIE that matters.
-#[derive(Debug, Clone, Copy)]
-pub struct Node {
-    /// Offset of the DIE from the start of its unit.
-    pub offset: u32,
-    pub kind: NodeKind,
-    pub flags: u8,
-    /// BTF's encoding, of integers.
-    pub encoding: u8,
-    pub name: Name,
-    /// The type that it is made of; for structs the DIE that it completes.
-    pub target: Reference,
-    /// Size in bytes; for functions and variables the index into their own list.
-    pub size: u32,
-    /// The rows that belong to it.
-    pub first: u32,
-    pub count: u32,
-}
-
-/// What belongs to a node: (name, type, bit offset, bit size) of a member; (name, low word, high word, 1 if
-/// negative) of an enumerator; (elements) of an array's dimension; (name, type) of a parameter; (value) of a type tag.
-pub type Row = [u32; 4];
-
-/// The type of the parameter `...`.
-pub const VARARG: u32 = u32::MAX;
-
-/// A `btf_decl_tag`.
-#[derive(Debug, Clone, Copy)]
-pub struct DeclTag {
-    /// The node that it is on.
-    pub node: u32,
-    /// Which member or parameter, or -1.
-    pub component: i32,
-    pub value: Name,
-}
-
-/// Where a parameter is, as the DIE says it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Place {
-    Nowhere,
-    /// Offset in the unit and length of an expression.
-    Expression(u32, u32),
-    /// Offset of a location list in its section.
-    List(u64),
-    /// Index of a location list.
-    Index(u64),
-}
-
-#[derive(Debug, Clone, Copy)]
-pub struct Parameter {
-    /// Offset of the DIE from the start of its unit.
-    pub offset: u32,
-    pub name: Name,
-    pub target: Reference,
-    pub origin: Reference,
-    pub place: Place,
-    pub constant: bool,
-}
-
-#[derive(Debug, Clone, Copy)]
-pub struct Function {
-    pub node: u32,
-    /// Which of the scanned units it is in.
-    pub unit: u32,
-    pub origin: Reference,
-    pub entry: Option<Address>,
-    /// `DW_CC_nocall`: it does not follow the calling convention.
-    pub nocall: bool,
-    pub vararg: bool,
-    /// Its slice of [`Nodes::parameters`].
-    pub first: u32,
-    pub count: u32,
-}
-
-#[derive(Debug, Clone, Copy)]
-pub struct Variable {
-    pub node: u32,
-    /// Which of the scanned units it is in.
-    pub unit: u32,
-    pub origin: Reference,
-    pub address: Option<Address>,
-    /// Has `DW_AT_location`, of whatever sort.
-    pub located: bool,
-    pub external: bool,
-    pub artificial: bool,
-    pub in_function: bool,
-    pub linkage_name: Name,
-}
-
-/// What the scan of one unit, or of several that refer to each other, found.
-#[derive(Debug, Default)]
-pub struct Nodes {
-    pub nodes: Vec<Node>,
-    pub rows: Vec<Row>,
-    pub parameters: Vec<Parameter>,
-    pub functions: Vec<Function>,
-    pub variables: Vec<Variable>,
-    pub decl_tags: Vec<DeclTag>,
-    /// (node, member or parameter or -1, first annotation) of gcc's shared annotations.
-    pub annotated: Vec<(u32, i32, Reference)>,
-    pub foreign: Vec<Foreign>,
-    /// (struct, member) of bit-fields whose offset still lacks the size of their storage unit, which is their type's.
-    pub storage_fixups: Vec<(u32, u32)>,
-    /// The first node of each scanned unit.
-    pub unit_starts: Vec<u32>,
-    /// DIEs that were left out, by reason.
-    pub damage: Vec<Damage>,
-}
-
-impl Nodes {
-    pub fn clear(&mut self) {
-        self.nodes.clear();
-        self.rows.clear();
-        self.parameters.clear();
-        self.functions.clear();
-        self.variables.clear();
-        self.decl_tags.clear();
-        self.annotated.clear();
-        self.foreign.clear();
-        self.storage_fixups.clear();
-        self.unit_starts.clear();
-        self.damage.clear();
-    }
-
-    /// Counts a DIE that is left out.
-    fn lose(&mut self, damage: Damage) -> Owner {
-        self.damage.push(damage);
-        Owner::Nothing
-    }
-
-    pub fn rows_of(&self, node: &Node) -> &[Row] {
-        &self.rows[node.first as usize..][..node.count as usize]
-    }
-}
-
-/// What sort of value an attribute has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-enum Class {
-    Constant,
-    Signed,
-    Text,
-    Reference,
-    /// `start << 32 | length` in the unit.
-    Block,
-    SectionOffset,
-    Address,
-    AddressIndex,
-    ListIndex,
-}
-
-/// The attributes of one DIE.
-struct Attributes {
-    present: u32,
-    values: [u64; Field::COUNT],
-    classes: [Class; Field::COUNT],
-}
-
-impl Attributes {
-    fn new() -> Self {
-        Self { present: 0, values: [0; Field::COUNT], classes: [Class::Constant; Field::COUNT] }
-    }
-
-    #[inline]
-    fn set(&mut self, field: Field, value: u64, class: Class) {
-        self.present |= 1 << field as u32;
-        self.values[field as usize] = value;
-        self.classes[field as usize] = class;
-    }
-
-    #[inline]
-    fn has(&self, field: Field) -> bool {
-        self.present >> field as u32 & 1 != 0
-    }
-
-    #[inline]
-    fn get(&self, field: Field) -> Option<(u64, Class)> {
-        self.has(field).then(|| (self.values[field as usize], self.classes[field as usize]))
-    }
-
-    #[inline]
-    fn name(&self, field: Field) -> Name {
-        match self.get(field) {
-            Some((value, Class::Text)) => Name(value as u32),
-            _ => Name::NONE,
-        }
-    }
-
-    #[inline]
-    fn reference(&self, field: Field) -> Reference {
-        match self.get(field) {
-            Some((value, Class::Reference)) => value as Reference,
-            _ => 0,
-        }
-    }
-
-    #[inline]
-    fn number(&self, field: Field) -> Option<u64> {
-        match self.get(field) {
-            Some((value, Class::Constant | Class::Signed | Class::SectionOffset)) => Some(value),
-            _ => None,
-        }
-    }
-
-    #[inline]
-    fn flag(&self, field: Field) -> bool {
-        self.number(field).unwrap_or(0) != 0
-    }
-}
 
 #[derive(Debug, Clone, Copy)]
 enum Owner {
@@ -307,30 +51,26 @@ pub struct Wanted {
 
 /// Scans units; keeps its buffers from one to the next.
 pub struct Scanner<'n, 'd> {
-    names: &'n Names<'d>,
+    reader: AttributeReader<'n, 'd>,
     wanted: Wanted,
     table: AbbreviationTable,
     /// What `table` was compiled from: file, offset, format.
     compiled: Option<(u32, usize, Format)>,
-    attributes: Attributes,
     contexts: Vec<Context>,
     open_rows: Vec<Row>,
     open_parameters: Vec<Parameter>,
-    inline_names: Vec<(u64, Name)>,
 }
 
 impl<'n, 'd> Scanner<'n, 'd> {
     pub fn new(names: &'n Names<'d>, wanted: Wanted) -> Self {
         Self {
-            names,
+            reader: AttributeReader::new(names),
             wanted,
             table: AbbreviationTable::default(),
             compiled: None,
-            attributes: Attributes::new(),
             contexts: Vec::new(),
             open_rows: Vec::new(),
             open_parameters: Vec::new(),
-            inline_names: vec![(0, Name::NONE); 1024],
         }
     }
 
@@ -382,12 +122,18 @@ impl<'n, 'd> Scanner<'n, 'd> {
                 continue;
             }
             let abbreviation = unit.table.get(code)?;
+            if let Some(layout) = abbreviation.member
+                && let Owner::Node(owner) = context.owner
+            {
+                self.plain_member(unit, layout, owner, &mut at, out)?;
+                continue;
+            }
             let owner = self.die(unit, abbreviation, offset as u32, &mut at, context, out)?;
             if !abbreviation.children {
                 continue;
             }
             if matches!(owner, Owner::Nothing)
-                && let Some((sibling, Class::Reference)) = self.attributes.get(Field::Sibling)
+                && let Some((sibling, Class::Reference)) = self.reader.attributes.get(Field::Sibling)
                 && (at..end).contains(&(sibling as usize))
             {
                 at = sibling as usize;
@@ -460,7 +206,7 @@ impl<'n, 'd> Scanner<'n, 'd> {
             _ => false,
         };
         if pass {
-            self.take(unit, abbreviation.pass, at, out)?;
+            self.reader.take(unit, abbreviation.pass, at, out)?;
             return Ok(match role {
                 Role::Scope => Owner::Scope,
                 Role::UnspecifiedParameters => {
@@ -476,8 +222,8 @@ impl<'n, 'd> Scanner<'n, 'd> {
                 _ => Owner::Nothing,
             });
         }
-        self.take(unit, abbreviation.take, at, out)?;
-        let attributes = &self.attributes;
+        self.reader.take(unit, abbreviation.take, at, out)?;
+        let attributes = &self.reader.attributes;
         let mut node = Node {
             offset,
             kind: NodeKind::Void,
@@ -493,7 +239,7 @@ impl<'n, 'd> Scanner<'n, 'd> {
         let index = out.nodes.len() as u32;
         let owner = Owner::Node(index);
         match role {
-            Role::Member => return Ok(self.member(unit, context, out).unwrap_or_else(|damage| out.lose(damage))),
+            Role::Member => return Ok(self.member(unit, context, out).unwrap_or_else(|damage| lose(out, damage))),
             Role::Enumerator => {
                 if let Some((value, class)) = attributes.get(Field::ConstValue)
                     && matches!(class, Class::Constant | Class::Signed)
@@ -521,10 +267,10 @@ impl<'n, 'd> Scanner<'n, 'd> {
                 return Ok(Owner::Nothing);
             }
             Role::Variable => {
-                return Ok(self.variable(unit, node, context, out).unwrap_or_else(|damage| out.lose(damage)));
+                return Ok(self.variable(unit, node, context, out).unwrap_or_else(|damage| lose(out, damage)));
             }
             Role::Subprogram => {
-                return Ok(self.function(unit, node, out).unwrap_or_else(|damage| out.lose(damage)));
+                return Ok(self.function(unit, node, out).unwrap_or_else(|damage| lose(out, damage)));
             }
             Role::Base => self.base(&mut node),
             Role::Pointer => node.kind = NodeKind::Pointer,
@@ -585,7 +331,7 @@ impl<'n, 'd> Scanner<'n, 'd> {
     }
 
     fn base(&self, node: &mut Node) {
-        let attributes = &self.attributes;
+        let attributes = &self.reader.attributes;
         let size = attributes.number(Field::ByteSize).or_else(|| {
             attributes.number(Field::BitSize).map(|bits| bits.div_ceil(8))
         });
@@ -609,7 +355,7 @@ impl<'n, 'd> Scanner<'n, 'd> {
 
     /// How many elements the subrange in `attributes` gives: 0 where it does not say.
     fn elements(&self) -> u32 {
-        let attributes = &self.attributes;
+        let attributes = &self.reader.attributes;
         let count = match (attributes.get(Field::Count), attributes.get(Field::UpperBound)) {
             (Some((count, Class::Constant | Class::Signed)), _) => count,
             (None, Some((bound, Class::Constant | Class::Signed))) => bound.wrapping_add(1),
@@ -619,9 +365,43 @@ impl<'n, 'd> Scanner<'n, 'd> {
         u32::try_from(count).unwrap_or(0)
     }
 
+    /// A member that is nothing but a name, a type and a place, all at fixed offsets in the DIE: nearly all are.
+    #[inline]
+    fn plain_member(
+        &mut self,
+        unit: &UnitScan<'_, '_>,
+        layout: PlainMember,
+        owner: u32,
+        at: &mut usize,
+        out: &mut Nodes,
+    ) -> Result<(), Damage> {
+        let bytes = Bytes { data: unit.bytes.block(*at, usize::from(layout.size))?, ..unit.bytes };
+        *at += usize::from(layout.size);
+        if !matches!(out.nodes[owner as usize].kind, NodeKind::Struct | NodeKind::Union) {
+            return Ok(());
+        }
+        let name = match layout.name {
+            Some(name) => self.reader.string_or_none(unit, bytes.u32(usize::from(name))?, out),
+            None => Name::NONE,
+        };
+        let target = bytes.u32(usize::from(layout.target))?;
+        let byte = match layout.location {
+            Some((location, 1)) => bytes.u8(usize::from(location))?,
+            Some((location, 2)) => bytes.u16(usize::from(location))?,
+            Some((location, _)) => bytes.u32(usize::from(location))?,
+            None => 0,
+        };
+        if target >= unit.bytes.data.len() as u64 {
+            out.damage.push(Damage::BadReference);
+            return Ok(());
+        }
+        self.open_rows.push([name.0, target as u32, (byte as u32).wrapping_mul(8), 0]);
+        Ok(())
+    }
+
     fn member(&mut self, unit: &UnitScan<'_, '_>, context: Context, out: &mut Nodes) -> Result<Owner, Damage> {
         let Owner::Node(owner) = context.owner else { return Ok(Owner::Nothing) };
-        let attributes = &self.attributes;
+        let attributes = &self.reader.attributes;
         let kind = out.nodes[owner as usize].kind;
         // A static member is a variable that is declared inside the class.
         let is_static = attributes.flag(Field::External) || attributes.flag(Field::Declaration);
@@ -675,7 +455,7 @@ impl<'n, 'd> Scanner<'n, 'd> {
     }
 
     fn parameter(&mut self, offset: u32, context: Context, out: &mut Nodes) -> Owner {
-        let attributes = &self.attributes;
+        let attributes = &self.reader.attributes;
         let name = attributes.name(Field::Name);
         let target = attributes.reference(Field::Type);
         match context.owner {
@@ -703,7 +483,6 @@ impl<'n, 'd> Scanner<'n, 'd> {
                     target,
                     origin: attributes.reference(Field::AbstractOrigin),
                     place,
-                    constant: attributes.has(Field::ConstValue),
                 });
                 Owner::Part(node, number)
             }
@@ -716,7 +495,7 @@ impl<'n, 'd> Scanner<'n, 'd> {
             // Types inside it still count.
             return Ok(Owner::Scope);
         }
-        let attributes = &self.attributes;
+        let attributes = &self.reader.attributes;
         let format = unit.header.format;
         let address = |field: Field| -> Result<Option<Address>, Damage> {
             Ok(match attributes.get(field) {
@@ -774,7 +553,7 @@ impl<'n, 'd> Scanner<'n, 'd> {
         context: Context,
         out: &mut Nodes,
     ) -> Result<Owner, Damage> {
-        let attributes = &self.attributes;
+        let attributes = &self.reader.attributes;
         let mut address = None;
         if let Some((value, Class::Block)) = attributes.get(Field::Location) {
             let start = (value >> 32) as usize;
@@ -804,7 +583,6 @@ impl<'n, 'd> Scanner<'n, 'd> {
             unit: out.unit_starts.len() as u32 - 1,
             origin,
             address,
-            located: attributes.has(Field::Location),
             external: attributes.flag(Field::External),
             artificial: attributes.flag(Field::Artificial),
             in_function: context.in_function,
@@ -816,9 +594,9 @@ impl<'n, 'd> Scanner<'n, 'd> {
 
     /// A tag that clang puts below what it is on (`DW_TAG_LLVM_annotation`).
     fn annotation(&mut self, context: Context, out: &mut Nodes) {
-        let value = self.attributes.name(Field::ConstValue);
-        let is_type_tag = self.attributes.name(Field::Name) == self.names.type_tag;
-        let is_decl_tag = self.attributes.name(Field::Name) == self.names.decl_tag;
+        let value = self.reader.attributes.name(Field::ConstValue);
+        let is_type_tag = self.reader.attributes.name(Field::Name) == self.reader.names.type_tag;
+        let is_decl_tag = self.reader.attributes.name(Field::Name) == self.reader.names.decl_tag;
         if value.is_none() {
             return;
         }
@@ -837,271 +615,12 @@ impl<'n, 'd> Scanner<'n, 'd> {
             _ => {}
         }
     }
-
-    /// Follows `plan` over one DIE.
-    #[inline]
-    fn take(
-        &mut self,
-        unit: &UnitScan<'_, '_>,
-        plan: Plan,
-        position: &mut usize,
-        out: &mut Nodes,
-    ) -> Result<(), Damage> {
-        self.attributes.present = 0;
-        let bytes = unit.bytes;
-        let mut at = *position;
-        for step in unit.table.steps(plan) {
-            at += usize::from(step.skip);
-            if step.field == Field::Ignored {
-                step.shape.skip(bytes, &mut at, unit.header.format)?;
-                continue;
-            }
-            let (value, class) = match step.shape {
-                // The shapes that kernels are full of first.
-                Shape::StringOffset => {
-                    let size = usize::from(unit.header.format.offset_size);
-                    let offset = bytes.sized(at, size)?;
-                    at += size;
-                    match self.string(unit, offset) {
-                        Ok(name) => (name, Class::Text),
-                        Err(damage) => {
-                            out.damage.push(damage);
-                            continue;
-                        }
-                    }
-                }
-                Shape::Reference(4) => {
-                    let value = bytes.u32(at)?;
-                    at += 4;
-                    if value >= bytes.data.len() as u64 {
-                        out.damage.push(Damage::BadReference);
-                        continue;
-                    }
-                    (value, Class::Reference)
-                }
-                Shape::U8 => {
-                    at += 1;
-                    (bytes.u8(at - 1)?, Class::Constant)
-                }
-                Shape::U16 => {
-                    at += 2;
-                    (bytes.u16(at - 2)?, Class::Constant)
-                }
-                Shape::Implicit => (unit.table.constant(*step) as u64, Class::Signed),
-                Shape::Present => (1, Class::Constant),
-                Shape::Text => {
-                    let text = bytes.string(at)?;
-                    at += text.len() + 1;
-                    (u64::from(self.inline_name(text).0), Class::Text)
-                }
-                Shape::Address(size) => {
-                    let value = (at as u64) << 32 | u64::from(size);
-                    bytes.block(at, usize::from(size))?;
-                    at += usize::from(size);
-                    (value, Class::Address)
-                }
-                Shape::SectionOffset(size) => {
-                    let value = bytes.sized(at, usize::from(size))?;
-                    at += usize::from(size);
-                    (value, Class::SectionOffset)
-                }
-                Shape::Expression | Shape::BlockUleb | Shape::Block(_) => {
-                    let length = match step.shape {
-                        Shape::Block(size) => {
-                            at += usize::from(size);
-                            bytes.sized(at - usize::from(size), usize::from(size))?
-                        }
-                        _ => bytes.uleb(&mut at)?,
-                    };
-                    let length = usize::try_from(length).map_err(|_| Damage::Truncated)?;
-                    bytes.block(at, length)?;
-                    let value = (at as u64) << 32 | length as u64;
-                    at += length;
-                    (value, Class::Block)
-                }
-                shape => match self.other(unit, shape, &mut at, out)? {
-                    Some(found) => found,
-                    None => continue,
-                },
-            };
-            self.attributes.set(step.field, value, class);
-        }
-        *position = at + usize::from(plan.tail);
-        Ok(())
-    }
-
-    /// The shapes that are rare in kernels.
-    #[cold]
-    fn other(
-        &mut self,
-        unit: &UnitScan<'_, '_>,
-        shape: Shape,
-        at: &mut usize,
-        out: &mut Nodes,
-    ) -> Result<Option<(u64, Class)>, Damage> {
-        let bytes = unit.bytes;
-        if shape == Shape::Indirect {
-            let form = bytes.uleb(at)?;
-            let shape = u16::try_from(form)
-                .ok()
-                .and_then(|form| Shape::of(dw::DwForm(form), unit.header.format))
-                .filter(|shape| !matches!(shape, Shape::Indirect | Shape::Implicit))
-                .ok_or(Damage::UnknownForm)?;
-            return self.indirect(unit, shape, at, out);
-        }
-        let mut sized = |size: u8| {
-            let value = bytes.sized(*at, usize::from(size))?;
-            *at += usize::from(size);
-            Ok::<u64, Damage>(value)
-        };
-        let offset_size = unit.header.format.offset_size;
-        let mut foreign = |target: Foreign| {
-            out.foreign.push(target);
-            (u64::from(FOREIGN | (out.foreign.len() as u32 - 1)), Class::Reference)
-        };
-        Ok(Some(match shape {
-            Shape::U24 => (sized(3)?, Class::Constant),
-            Shape::U32 => (sized(4)?, Class::Constant),
-            Shape::U64 => (sized(8)?, Class::Constant),
-            Shape::Uleb => (bytes.uleb(at)?, Class::Constant),
-            Shape::Sleb => (bytes.sleb(at)? as u64, Class::Signed),
-            Shape::Wide16 => {
-                bytes.block(*at, 16)?;
-                *at += 16;
-                return Ok(None);
-            }
-            Shape::LineStringOffset => {
-                let offset = sized(offset_size)?;
-                let text = unit.dwarf.text(&unit.dwarf.line_str, offset).ok_or(Damage::BadString)?;
-                (u64::from(self.names.intern(&text).0), Class::Text)
-            }
-            Shape::AlternateStringOffset => {
-                let offset = sized(offset_size)?;
-                let text = unit.dwarf.text(&unit.dwarf.alternate_str, offset).ok_or(Damage::BadString)?;
-                (u64::from(self.names.intern(&text).0), Class::Text)
-            }
-            Shape::StringIndex(_) | Shape::StringIndexUleb => {
-                let index = match shape {
-                    Shape::StringIndex(size) => sized(size)?,
-                    _ => bytes.uleb(at)?,
-                };
-                let offset = unit.dwarf.string_offset(index, unit.root.string_offsets_base, offset_size)?;
-                (self.string(unit, offset)?, Class::Text)
-            }
-            Shape::Reference(size) => {
-                let value = sized(size)?;
-                if value >= bytes.data.len() as u64 {
-                    out.damage.push(Damage::BadReference);
-                    return Ok(None);
-                }
-                (value, Class::Reference)
-            }
-            Shape::ReferenceUleb => {
-                let value = bytes.uleb(at)?;
-                if value >= bytes.data.len() as u64 {
-                    out.damage.push(Damage::BadReference);
-                    return Ok(None);
-                }
-                (value, Class::Reference)
-            }
-            Shape::GlobalReference(size) => {
-                let target = sized(size)?;
-                let start = unit.header.offset as u64;
-                if (start..start + bytes.data.len() as u64).contains(&target) && !unit.header.in_types {
-                    (target - start, Class::Reference)
-                } else {
-                    foreign(Foreign::Global(target))
-                }
-            }
-            Shape::SignatureReference => foreign(Foreign::Signature(sized(8)?)),
-            Shape::AlternateReference(size) => foreign(Foreign::Alternate(sized(size)?)),
-            Shape::AddressIndex(size) => (sized(size)?, Class::AddressIndex),
-            Shape::AddressIndexUleb => (bytes.uleb(at)?, Class::AddressIndex),
-            Shape::ListIndex => (bytes.uleb(at)?, Class::ListIndex),
-            _ => return Err(Damage::UnknownForm),
-        }))
-    }
-
-    /// A value whose form stands before it.
-    fn indirect(
-        &mut self,
-        unit: &UnitScan<'_, '_>,
-        shape: Shape,
-        at: &mut usize,
-        out: &mut Nodes,
-    ) -> Result<Option<(u64, Class)>, Damage> {
-        let bytes = unit.bytes;
-        let start = *at;
-        let fixed = |size: u8| bytes.sized(start, usize::from(size));
-        let found = match shape {
-            Shape::Present => (1, Class::Constant),
-            Shape::U8 => (fixed(1)?, Class::Constant),
-            Shape::U16 => (fixed(2)?, Class::Constant),
-            Shape::SectionOffset(size) => (fixed(size)?, Class::SectionOffset),
-            Shape::Text => (u64::from(self.names.intern(bytes.string(start)?).0), Class::Text),
-            Shape::StringOffset => {
-                (self.string(unit, fixed(unit.header.format.offset_size)?)?, Class::Text)
-            }
-            Shape::Address(_) | Shape::Expression | Shape::Block(_) | Shape::BlockUleb => {
-                shape.skip(bytes, at, unit.header.format)?;
-                return Ok(None);
-            }
-            shape => return self.other(unit, shape, at, out),
-        };
-        shape.skip(bytes, at, unit.header.format)?;
-        Ok(Some(found))
-    }
-
-    /// The name at `offset` of the unit's `.debug_str`.
-    #[inline]
-    fn string(&self, unit: &UnitScan<'_, '_>, offset: u64) -> Result<u64, Damage> {
-        let name = if unit.header.file == 0 {
-            self.names.at(offset)
-        } else {
-            unit.dwarf.text(&unit.dwarf.str, offset).map(|text| self.names.intern(&text))
-        };
-        name.map(|name| u64::from(name.0)).ok_or(Damage::BadString)
-    }
-
-    /// The name of a string inside a DIE: nearly always a short one that was seen before.
-    #[inline]
-    fn inline_name(&mut self, text: &[u8]) -> Name {
-        if text.len() > 8 || text.is_empty() {
-            return self.names.intern(text);
-        }
-        let mut key = [0; 8];
-        key[..text.len()].copy_from_slice(text);
-        let key = u64::from_le_bytes(key);
-        let slot = (key.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 54) as usize;
-        let (known, name) = self.inline_names[slot];
-        if known == key {
-            return name;
-        }
-        let name = self.names.intern(text);
-        self.inline_names[slot] = (key, name);
-        name
-    }
 }
 
-/// A unit that is being scanned.
-struct UnitScan<'a, 'd> {
-    dwarf: &'a Dwarf<'d>,
-    header: &'a UnitHeader,
-    root: &'a UnitRoot<'a>,
-    bytes: Bytes<'a>,
-    table: &'a AbbreviationTable,
-}
-
-impl<'a> UnitScan<'a, '_> {
-    fn block(&self, value: u64) -> Bytes<'a> {
-        let (start, length) = ((value >> 32) as usize, value as u32 as usize);
-        Bytes { data: &self.bytes.data[start..start + length], ..self.bytes }
-    }
-
-    fn address_at(&self, at: usize, field: usize) -> Result<Address, Damage> {
-        let value = self.bytes.sized(at, usize::from(self.header.format.address_size))?;
-        Ok(Address { value, section: self.dwarf.target_of_info(field) })
-    }
+/// Counts a DIE that is left out.
+fn lose(out: &mut Nodes, damage: Damage) -> Owner {
+    out.damage.push(damage);
+    Owner::Nothing
 }
 
 /// The offset in bytes of a member whose location is an expression (DWARF 2: `DW_OP_plus_uconst`).

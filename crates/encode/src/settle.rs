@@ -56,7 +56,8 @@ const MOST_WORLDS_ASKED: usize = 256;
 /// The meanings of all names.
 #[derive(Debug)]
 pub struct Settled {
-    meanings: HashMap<RecordId, Meaning>,
+    /// By record.
+    meanings: Vec<Meaning>,
     /// The names with several meanings, by name.
     pub ambiguous: Vec<AmbiguousName>,
     /// By unit.
@@ -65,51 +66,28 @@ pub struct Settled {
     worlds: Vec<Vec<u32>>,
     /// By record: a bit for each ambiguous name that it can reach.
     reach: Reach,
+    /// By record: the worlds whose units have it.
+    members: Members,
 }
 
 impl Settled {
     /// Settles all names.
     pub fn new(table: &mut RecordTable, names: &FrozenNames<'_>, units: &[UnitTypes]) -> Self {
-        let plain_names = plain_names(table);
-        let contents = contents(table, units, &plain_names);
-        let mut meanings: HashMap<RecordId, Meaning> = HashMap::new();
-        let mut ambiguous = Vec::new();
-        let mut counts: HashMap<RecordId, u32> = HashMap::new();
-        for (&name, candidates) in &contents {
-            if let [one] = candidates[..] {
-                meanings.insert(name, Meaning::Unique(one));
-            } else {
-                counts.extend(candidates.iter().map(|&content| (content, 0)));
-                ambiguous.push((name, candidates.clone()));
+        let contents = contents(table, units);
+        let mut meanings = vec![Meaning::Unknown; table.len()];
+        for (name, content) in units.iter().flat_map(|unit| &unit.conflicts) {
+            meanings[name.index()] = Meaning::Unique(*content);
+        }
+        let mut several = Vec::new();
+        for same_name in contents.chunk_by(|a, b| a.0 == b.0) {
+            match same_name {
+                [(name, content)] => meanings[name.index()] = Meaning::Unique(*content),
+                _ => several.push((same_name[0].0, same_name.iter().map(|&(_, content)| content).collect())),
             }
         }
-        for unit in units {
-            for &(name, content) in &unit.conflicts {
-                meanings.insert(name, Meaning::Unique(content));
-            }
-            if !counts.is_empty() {
-                for record in &unit.records {
-                    if let Some(count) = counts.get_mut(record) {
-                        *count += 1;
-                    }
-                }
-            }
-        }
-        for (_, candidates) in &mut ambiguous {
-            let key = |content: RecordId| render::content(table, names, content);
-            candidates.sort_by(|&a, &b| counts[&b].cmp(&counts[&a]).then_with(|| key(a).cmp(&key(b))));
-        }
-        ambiguous.sort_by(|(a, _), (b, _)| {
-            let (a, b) = (table.get(*a), table.get(*b));
-            let name = |words: &[u32]| names.bytes(Name(words[0])).to_vec();
-            name(a.words).cmp(&name(b.words)).then(a.detail.cmp(&b.detail))
-        });
-        let mut place: HashMap<RecordId, (u32, u32)> = HashMap::new();
-        for (index, (name, candidates)) in ambiguous.iter().enumerate() {
-            meanings.insert(*name, Meaning::Ambiguous(index as u32));
-            for (number, &content) in candidates.iter().enumerate() {
-                place.insert(content, (index as u32, number as u32 + 1));
-            }
+        let ambiguous = by_name_and_use(several, table, names, units);
+        for (index, (name, _)) in ambiguous.iter().enumerate() {
+            meanings[name.index()] = Meaning::Ambiguous(index as u32);
         }
         let ambiguous: Vec<AmbiguousName> = ambiguous
             .into_iter()
@@ -120,10 +98,19 @@ impl Settled {
             })
             .collect();
         let reach = Reach::new(table, &meanings, &ambiguous);
-        let (worlds_of_units, worlds) = worlds(units, &place, ambiguous.len());
-        let mut settled = Self { meanings, ambiguous, worlds_of_units, worlds, reach };
-        settled.ask_neighbours(table, units);
+        let (worlds_of_units, worlds) = worlds(units, table.len(), &ambiguous);
+        let members = Members::new(units, table.len(), &worlds_of_units, worlds.len());
+        let mut settled = Self { meanings, ambiguous, worlds_of_units, worlds, reach, members };
+        settled.ask_neighbours(table);
         settled
+    }
+
+    /// The types that units have: each record with the worlds in which it differs.
+    pub fn types(&self) -> impl Iterator<Item = (RecordId, World)> + '_ {
+        (0..self.meanings.len()).map(|index| RecordId(index as u32)).flat_map(|record| {
+            let all = if self.reach.is_empty(record) { 1 } else { usize::MAX };
+            self.members.worlds(record).take(all).map(move |world| (record, World(world as u32)))
+        })
     }
 
     /// The world of a unit.
@@ -140,7 +127,7 @@ impl Settled {
             if table.get(record).kind != Kind::Named {
                 break;
             }
-            match self.meanings.get(&record) {
+            match self.meanings.get(record.index()) {
                 Some(Meaning::Unique(content)) => record = *content,
                 Some(Meaning::Ambiguous(index)) => {
                     let number = self.worlds[world.0 as usize][*index as usize];
@@ -167,33 +154,30 @@ impl Settled {
     }
 
     /// Gives worlds a content for names that they only declare, where a neighbour tells which.
-    fn ask_neighbours(&mut self, table: &RecordTable, units: &[UnitTypes]) {
+    fn ask_neighbours(&mut self, table: &RecordTable) {
         if self.ambiguous.is_empty() || self.worlds.len() > MOST_WORLDS_ASKED {
             return;
         }
-        // By named aggregate that can reach an ambiguous name: the worlds that have it.
-        let mut members: HashMap<RecordId, Vec<bool>> = HashMap::new();
-        for (unit, types) in units.iter().enumerate() {
-            let world = self.worlds_of_units[unit].0 as usize;
-            for &record in &types.records {
-                if self.reach.is_empty(record) {
-                    continue;
-                }
-                let view = table.get(record);
-                if matches!(view.kind, Kind::Struct | Kind::Union) && view.words[0] != 0 {
-                    members.entry(record).or_insert_with(|| vec![false; self.worlds.len()])[world] = true;
-                }
-            }
-        }
+        let neighbours: Vec<RecordId> = table
+            .iter()
+            .filter(|(id, record)| {
+                matches!(record.kind, Kind::Struct | Kind::Union)
+                    && record.words[0] != 0
+                    && !self.reach.is_empty(*id)
+                    && self.members.worlds(*id).nth(1).is_some()
+            })
+            .map(|(id, _)| id)
+            .collect();
         let mut changed = true;
         while changed {
             changed = false;
             // (world, name) to how often each content was proposed.
             let mut proposals: HashMap<(usize, usize), Vec<u32>> = HashMap::new();
-            for (&record, present) in &members {
+            for &record in &neighbours {
                 let reached: Vec<usize> = self.reach.names(record).collect();
-                for (world, values) in self.worlds.iter().enumerate().filter(|(world, _)| present[*world]) {
-                    for (_, other) in self.worlds.iter().enumerate().filter(|(other, _)| present[*other]) {
+                for world in self.members.worlds(record) {
+                    let values = &self.worlds[world];
+                    for other in self.members.worlds(record).map(|other| &self.worlds[other]) {
                         let agree = reached
                             .iter()
                             .all(|&name| values[name] == 0 || other[name] == 0 || values[name] == other[name]);
@@ -218,18 +202,26 @@ impl Settled {
             }
         }
     }
-
-    /// Number of worlds.
-    pub fn world_count(&self) -> usize {
-        self.worlds.len()
-    }
 }
 
-/// By record: the name that the content of a named aggregate has elsewhere, or `void`.
-fn plain_names(table: &mut RecordTable) -> Vec<RecordId> {
-    let mut names = vec![RecordId::VOID; table.len()];
-    for index in 0..names.len() {
-        let record = table.get(RecordId(index as u32));
+/// (name, content) of all named aggregates, without those contents that only units have which tell them apart
+/// themselves; sorted by name.
+fn contents(table: &mut RecordTable, units: &[UnitTypes]) -> Vec<(RecordId, RecordId)> {
+    let mut own = vec![false; table.len()];
+    for (_, content) in units.iter().flat_map(|unit| &unit.conflicts) {
+        own[content.index()] = true;
+    }
+    if own.contains(&true) {
+        for unit in units {
+            for record in &unit.records {
+                own[record.index()] &= unit.conflicts.iter().any(|(_, content)| content == record);
+            }
+        }
+    }
+    let mut contents = Vec::new();
+    for index in (0..table.len()).filter(|&index| !own[index]) {
+        let content = RecordId(index as u32);
+        let record = table.get(content);
         let kind = match record.kind {
             Kind::Struct => Aggregate::Struct,
             Kind::Union => Aggregate::Union,
@@ -238,57 +230,98 @@ fn plain_names(table: &mut RecordTable) -> Vec<RecordId> {
         };
         let name = record.words[0];
         if name != 0 {
-            names[index] = table.intern(&[head(Kind::Named, kind as u8), name]);
+            contents.push((table.intern(&[head(Kind::Named, kind as u8), name]), content));
         }
     }
-    names
-}
-
-/// By name: the contents that units give it, without those that a unit tells apart by itself.
-fn contents(
-    table: &RecordTable,
-    units: &[UnitTypes],
-    plain_names: &[RecordId],
-) -> HashMap<RecordId, Vec<RecordId>> {
-    let mut seen = vec![false; table.len()];
-    for unit in units {
-        if unit.conflicts.is_empty() {
-            for record in &unit.records {
-                seen[record.index()] = true;
-            }
-        } else {
-            let own: hashbrown::HashSet<RecordId> =
-                unit.conflicts.iter().map(|&(_, content)| content).collect();
-            for record in unit.records.iter().filter(|&record| !own.contains(record)) {
-                seen[record.index()] = true;
-            }
-        }
-    }
-    let mut contents: HashMap<RecordId, Vec<RecordId>> = HashMap::new();
-    for (index, &name) in plain_names.iter().enumerate() {
-        if name != RecordId::VOID && seen[index] {
-            contents.entry(name).or_default().push(RecordId(index as u32));
-        }
-    }
+    contents.sort_unstable();
     contents
 }
 
-/// Puts units into worlds.
-fn worlds(
+/// Names by their bytes, the contents of each by how many units have them.
+fn by_name_and_use(
+    mut several: Vec<(RecordId, Vec<RecordId>)>,
+    table: &RecordTable,
+    names: &FrozenNames<'_>,
     units: &[UnitTypes],
-    place: &HashMap<RecordId, (u32, u32)>,
-    names: usize,
-) -> (Vec<World>, Vec<Vec<u32>>) {
+) -> Vec<(RecordId, Vec<RecordId>)> {
+    if several.is_empty() {
+        return several;
+    }
+    let mut counts = vec![0u32; table.len()];
+    for record in units.iter().flat_map(|unit| &unit.records) {
+        counts[record.index()] += 1;
+    }
+    for (_, contents) in &mut several {
+        let key = |content: RecordId| render::content(table, names, content);
+        contents.sort_by(|&a, &b| {
+            counts[b.index()].cmp(&counts[a.index()]).then_with(|| key(a).cmp(&key(b)))
+        });
+    }
+    several.sort_by_cached_key(|(name, _)| {
+        let record = table.get(*name);
+        (names.bytes(Name(record.words[0])).to_vec(), record.detail)
+    });
+    several
+}
+
+/// Which worlds have which records.
+#[derive(Debug)]
+struct Members {
+    bits: Vec<u64>,
+    /// Words for each record.
+    width: usize,
+}
+
+impl Members {
+    fn new(units: &[UnitTypes], records: usize, worlds_of_units: &[World], worlds: usize) -> Self {
+        let width = worlds.div_ceil(64);
+        let mut bits = vec![0u64; records * width];
+        for (unit, world) in units.iter().zip(worlds_of_units) {
+            let (word, bit) = (world.0 as usize / 64, 1 << (world.0 % 64));
+            for record in &unit.records {
+                bits[record.index() * width + word] |= bit;
+            }
+        }
+        Self { bits, width }
+    }
+
+    fn worlds(&self, record: RecordId) -> impl Iterator<Item = usize> + '_ {
+        let start = record.index() * self.width;
+        let words = self.bits.get(start..start + self.width).unwrap_or_default();
+        words.iter().enumerate().flat_map(|(index, &word)| {
+            let mut word = word;
+            std::iter::from_fn(move || {
+                (word != 0).then(|| {
+                    let bit = word.trailing_zeros() as usize;
+                    word &= word - 1;
+                    index * 64 + bit
+                })
+            })
+        })
+    }
+}
+
+/// Puts units into worlds.
+fn worlds(units: &[UnitTypes], records: usize, ambiguous: &[AmbiguousName]) -> (Vec<World>, Vec<Vec<u32>>) {
+    let names = ambiguous.len();
     if names == 0 {
         return (vec![World(0); units.len()], vec![Vec::new()]);
     }
+    // By record that is a content of an ambiguous name: (1 + index of the name, 1 + index of the content).
+    let mut place = vec![(0u32, 0u32); records];
+    for (index, name) in ambiguous.iter().enumerate() {
+        for (number, content) in name.contents.iter().enumerate() {
+            place[content.index()] = (index as u32 + 1, number as u32 + 1);
+        }
+    }
     let mut groups: HashMap<Vec<(u32, u32)>, Vec<u32>> = HashMap::new();
     for (index, unit) in units.iter().enumerate() {
-        let own: Vec<RecordId> = unit.conflicts.iter().map(|&(_, content)| content).collect();
+        let own = |record: &RecordId| unit.conflicts.iter().any(|(_, content)| content == record);
         let mut environment: Vec<(u32, u32)> = unit
             .records
             .iter()
-            .filter_map(|record| place.get(record).copied().filter(|_| !own.contains(record)))
+            .filter(|record| place[record.index()].0 != 0 && !own(record))
+            .map(|record| (place[record.index()].0 - 1, place[record.index()].1))
             .collect();
         environment.sort_unstable();
         groups.entry(environment).or_default().push(index as u32);
@@ -327,7 +360,7 @@ struct Reach {
 }
 
 impl Reach {
-    fn new(table: &RecordTable, meanings: &HashMap<RecordId, Meaning>, ambiguous: &[AmbiguousName]) -> Self {
+    fn new(table: &RecordTable, meanings: &[Meaning], ambiguous: &[AmbiguousName]) -> Self {
         let tracked = ambiguous.len() <= MOST_NAMES_TRACKED;
         let width = if tracked { ambiguous.len().div_ceil(64) } else { 1 };
         let mut reach = Self { bits: vec![0; table.len() * width], width, names: ambiguous.len(), tracked };
@@ -339,7 +372,7 @@ impl Reach {
             changed = false;
             for (id, record) in table.iter() {
                 if record.kind == Kind::Named {
-                    match meanings.get(&id) {
+                    match meanings.get(id.index()) {
                         Some(Meaning::Unique(content)) => changed |= reach.join(id, *content),
                         Some(Meaning::Ambiguous(name)) => {
                             let name = if tracked { *name as usize } else { 0 };

@@ -36,8 +36,6 @@ pub struct DataSymbol {
 /// An allocated section.
 #[derive(Debug, Clone)]
 pub struct DataSection {
-    /// Its number.
-    pub index: u32,
     /// Its name.
     pub name: Vec<u8>,
     /// Virtual address; 0 in relocatable files.
@@ -57,14 +55,14 @@ pub struct DataSymbols {
     ranges: Vec<(u64, u64, u32)>,
     /// All symbols, in the order of the table.
     pub symbols: Vec<DataSymbol>,
-    by_name: HashMap<Name, Vec<u32>>,
-    by_place: HashMap<SectionPlace, Vec<u32>>,
+    /// (place, symbol), sorted.
+    by_place: Vec<(SectionPlace, u32)>,
     /// Has the file a symbol table at all?
     pub complete: bool,
 }
 
 impl DataSymbols {
-    /// Indexes the data symbols of `object`.
+    /// Indexes the data symbols of `object`, when all DIEs are read.
     pub fn of(object: &Object, names: &Names<'_>) -> Result<Self> {
         let mut data = Self::default();
         for section in object.sections() {
@@ -72,7 +70,6 @@ impl DataSymbols {
                 continue;
             }
             let record = DataSection {
-                index: section.index.0,
                 name: section.name.to_vec(),
                 address: section.address,
                 size: section.size,
@@ -108,8 +105,14 @@ impl DataSymbols {
                 Some(dot) if dot > 0 => names.intern(&name[..dot]),
                 _ => Name::NONE,
             };
-            data.add(DataSymbol {
-                name: names.intern(name),
+            let name = match names.find(name) {
+                Some(name) => name,
+                // No DIE has the name of this label.
+                None if !is_object => continue,
+                None => names.intern(name),
+            };
+            data.symbols.push(DataSymbol {
+                name,
                 base,
                 place,
                 size: symbol.size,
@@ -118,27 +121,20 @@ impl DataSymbols {
                 is_global: symbol.binding != elf::STB_LOCAL,
             });
         }
+        let places = data.symbols.iter().enumerate();
+        data.by_place =
+            places.filter_map(|(number, symbol)| Some((symbol.place?, number as u32))).collect();
+        data.by_place.sort_unstable();
         Ok(data)
-    }
-
-    fn add(&mut self, symbol: DataSymbol) {
-        let number = self.symbols.len() as u32;
-        self.by_name.entry(symbol.name).or_default().push(number);
-        if let Some(place) = symbol.place {
-            self.by_place.entry(place).or_default().push(number);
-        }
-        self.symbols.push(symbol);
     }
 
     /// The symbols at a place.
     pub fn at(&self, place: SectionPlace) -> impl Iterator<Item = (u32, &DataSymbol)> {
-        let numbers = self.by_place.get(&place).map_or(&[][..], Vec::as_slice);
-        numbers.iter().map(|&number| (number, &self.symbols[number as usize]))
-    }
-
-    /// The symbols of a name.
-    pub fn named(&self, name: Name) -> &[u32] {
-        self.by_name.get(&name).map_or(&[], Vec::as_slice)
+        let start = self.by_place.partition_point(|&(other, _)| other < place);
+        self.by_place[start..]
+            .iter()
+            .take_while(move |(other, _)| *other == place)
+            .map(|&(_, number)| (number, &self.symbols[number as usize]))
     }
 
     /// An allocated section by number.

@@ -1,6 +1,6 @@
 //! The symbol table's data objects: each has a typed variable at its place.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::ffi::OsStr;
 use std::fs;
 use std::path::Path;
@@ -17,6 +17,9 @@ use crate::compare::source::Source;
 
 /// Names that no DWARF types: the compiler or a macro makes them for other than data's sake.
 const GENERATED: [&str; 3] = ["__UNIQUE_ID", "__tpstrtab_", "__BTF_ID__"];
+
+/// How many kinds of missing symbols a failure names.
+const SHOWN: usize = 12;
 
 /// Symbols that DWARF types nowhere.
 #[derive(Debug, Deserialize)]
@@ -113,15 +116,27 @@ fn judge(symbols: &[Symbol], places: &HashSet<(String, u64)>, untyped: &Untyped)
         }
     }
     if !missing.is_empty() {
-        let some: Vec<_> =
-            missing.iter().take(5).map(|symbol| format!("{} in {}", symbol.name, symbol.section)).collect();
-        bail!("{} of {} symbols have no variable: {}", missing.len(), symbols.len(), some.join(", "));
+        bail!("{} of {} symbols have no variable: {}", missing.len(), symbols.len(), by_stem(&missing));
     }
     if let Some((entry, used)) = untyped.all.iter().zip(&uses).find(|(_, used)| used.is_exceeded()) {
         bail!("{} symbols are too many for {:?}", used.count, entry.why);
     }
     let excused: usize = uses.iter().map(|used| used.count).sum();
     Ok(format!("{} of {} symbols, {excused} have no type anywhere", symbols.len() - excused, symbols.len()))
+}
+
+/// The names up to the compiler's number, the most frequent first, each with its section.
+fn by_stem(symbols: &[&Symbol]) -> String {
+    let mut counts = BTreeMap::new();
+    for symbol in symbols {
+        let stem = symbol.name.split('.').next().unwrap_or_default();
+        *counts.entry((stem, symbol.section.as_str())).or_insert(0) += 1;
+    }
+    let mut counts: Vec<_> = counts.into_iter().collect();
+    counts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    let shown =
+        counts.iter().take(SHOWN).map(|((stem, section), count)| format!("{count} {stem} in {section}"));
+    shown.collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]
@@ -146,7 +161,7 @@ mod tests {
         let found = judge(&[symbol("here", 8), symbol("asm_1", 16)], &places, &untyped).unwrap();
         assert_eq!(found, "1 of 2 symbols, 1 have no type anywhere");
         let error = judge(&[symbol("gone", 24)], &places, &untyped).unwrap_err();
-        assert_eq!(error.to_string(), "1 of 1 symbols have no variable: gone in .data");
+        assert_eq!(error.to_string(), "1 of 1 symbols have no variable: 1 gone in .data");
         assert!(judge(&[symbol("asm_1", 16), symbol("asm_2", 24)], &places, &untyped).is_err());
     }
 

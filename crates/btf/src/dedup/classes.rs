@@ -12,7 +12,7 @@ pub(super) type Class = u32;
 ///
 /// Units that include the same headers hold long runs of the same types in the same order. So before anything is hashed,
 /// the words are compared with those of the class after the one found last: where that is a hit, as it nearly always is
-/// in copies of one BTF, the walk goes through memory in order and misses no cache (16 copies of a kernel's BTF: 0.17
+/// in copies of one BTF, the walk goes through memory in order and misses no cache (16 copies of a kernel's BTF: 0.12
 /// instead of 0.30 s).
 pub(super) struct Classes {
     /// The words of all classes, one after the other.

@@ -43,7 +43,7 @@ pub fn concatenate<'a>(btfs: &[&Btf<'a>]) -> Result<Concatenation<'a>> {
             _ => false,
         };
         if !same_base {
-            return Err(Error::BaseByteOrder);
+            return Err(Error::BasesDiffer);
         }
         let first_new = builder.next_id();
         first_ids.push(first_new);

@@ -85,6 +85,7 @@ impl Refinement<'_, '_> {
         let mut rest = Keys::default();
         let mut key = Vec::new();
         for element in open {
+            self.comparisons += 1;
             key.clear();
             self.key(element, &mut key)?;
             let mut found = None;
@@ -165,7 +166,7 @@ impl Refinement<'_, '_> {
     /// Whether so much was compared that all further loose types are left as they are. No input that a compiler made
     /// comes near; it keeps others from taking quadratic time.
     fn is_exhausted(&self) -> bool {
-        self.comparisons > (self.elements.len() as u64 + 1024) * 256
+        self.comparisons > (self.elements.len() as u64 + 1024) * 24
     }
 
     fn choice(&mut self, element: u32) -> Result<Choice> {

@@ -443,6 +443,21 @@ pub struct Abbreviation {
     pub take: Plan,
     /// Takes nothing but `DW_AT_sibling`.
     pub pass: Plan,
+    /// Where a plain member has what, if it is one.
+    pub member: Option<PlainMember>,
+}
+
+/// A `DW_TAG_member` of which only name, type and location matter, all at fixed offsets.
+#[derive(Debug, Clone, Copy)]
+pub struct PlainMember {
+    /// Offset of `DW_AT_name`, a 4-byte `DW_FORM_strp`, behind the abbreviation code.
+    pub name: Option<u16>,
+    /// Offset of `DW_AT_type`, a `DW_FORM_ref4`.
+    pub target: u16,
+    /// Offset of `DW_AT_data_member_location`, and its size in bytes.
+    pub location: Option<(u16, u8)>,
+    /// Bytes of all attributes.
+    pub size: u16,
 }
 
 /// A compiled abbreviation table.
@@ -491,8 +506,31 @@ impl AbbreviationTable {
                 }
                 self.sparse.entry(code).or_insert(index as u32);
             }
-            self.entries.push(Abbreviation { role, children, declared, located, take, pass });
+            let member =
+                if role == Role::Member && !children { self.plain_member(take, format) } else { None };
+            self.entries.push(Abbreviation { role, children, declared, located, take, pass, member });
         }
+    }
+
+    /// Recognises a plain member by its plan.
+    fn plain_member(&self, plan: Plan, format: Format) -> Option<PlainMember> {
+        let mut member = PlainMember { name: None, target: 0, location: None, size: 0 };
+        let mut at = 0u16;
+        for step in self.steps(plan) {
+            at = at.checked_add(step.skip)?;
+            let size = step.shape.fixed_size(format)? as u16;
+            match (step.field, step.shape) {
+                (Field::Name, Shape::StringOffset) if format.offset_size == 4 => member.name = Some(at),
+                (Field::Type, Shape::Reference(4)) => member.target = at,
+                (Field::MemberLocation, Shape::U8 | Shape::U16 | Shape::U32) => {
+                    member.location = Some((at, size as u8));
+                }
+                _ => return None,
+            }
+            at = at.checked_add(size)?;
+        }
+        member.size = at.checked_add(plan.tail)?;
+        self.steps(plan).iter().any(|step| step.field == Field::Type).then_some(member)
     }
 
     fn plan(

@@ -9,7 +9,7 @@ use crate::dwarf::unit::{UnitHeader, UnitRoot};
 use crate::intern::Interner;
 use crate::names::Name;
 use crate::record::{Kind, RecordId, head};
-use crate::scan::{DECLARATION, Function, Node, NodeKind, Nodes, Parameter, Place, Reference};
+use crate::nodes::{DECLARATION, Function, Node, NodeKind, Nodes, Parameter, Place, Reference};
 
 /// A parameter arrives in another register than the convention says.
 pub const UNEXPECTED_REGISTER: u8 = 1;
@@ -77,6 +77,10 @@ pub fn examine(
 ) -> Option<FunctionState> {
     let node = &nodes.nodes[function.node as usize];
     let declared = node.flags & DECLARATION != 0;
+    // Most entries are of functions that are inlined everywhere, or not of this file.
+    if !node.name.is_none() && symbols.key(node.name).is_none() {
+        return None;
+    }
     let chain = origins(interner, nodes, linked, function);
     let name = chain.iter().map(|&function| die(nodes, function).name).find(|name| !name.is_none())?;
     let key = symbols.key(name)?;
@@ -181,7 +185,8 @@ fn origin_of<'n>(
     (None, None)
 }
 
-/// What the location of a parameter that should be in argument slot `slot` says.
+/// What the location of a parameter that should be in argument slot `slot` says; behind the registers, on the stack,
+/// it need only have one.
 fn judge(
     parameter: &Parameter,
     origin: Option<&Parameter>,

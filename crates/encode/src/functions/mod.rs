@@ -47,8 +47,10 @@ pub enum Suffix {
 #[derive(Debug, Default)]
 pub struct FunctionSymbols {
     keys: HashMap<Name, u32>,
-    /// By key.
-    groups: Vec<(Name, Vec<FunctionSymbol>)>,
+    /// By key: the name, and where its symbols start.
+    groups: Vec<(Name, u32)>,
+    /// By key, then in the order of the table.
+    symbols: Vec<FunctionSymbol>,
 }
 
 impl FunctionSymbols {
@@ -56,6 +58,7 @@ impl FunctionSymbols {
     /// are no functions.
     pub fn of(object: &Object, names: &Names<'_>) -> Result<Self> {
         let mut symbols = Self::default();
+        let mut found: Vec<(u32, FunctionSymbol)> = Vec::new();
         let relocatable = object.is_relocatable();
         for symbol in object.symbols()?.iter() {
             if symbol.kind != elf::STT_FUNC {
@@ -80,16 +83,17 @@ impl FunctionSymbols {
             };
             let base = names.intern(base);
             let key = *symbols.keys.entry(base).or_insert_with(|| {
-                symbols.groups.push((base, Vec::new()));
+                symbols.groups.push((base, 0));
                 symbols.groups.len() as u32 - 1
             });
-            symbols.groups[key as usize].1.push(FunctionSymbol {
-                name: if rest.is_empty() { base } else { names.intern(name) },
-                value: symbol.value,
-                section,
-                suffix,
-            });
+            let name = if rest.is_empty() { base } else { names.intern(name) };
+            found.push((key, FunctionSymbol { name, value: symbol.value, section, suffix }));
         }
+        found.sort_by_key(|&(key, _)| key);
+        for (index, (key, _)) in found.iter().enumerate().rev() {
+            symbols.groups[*key as usize].1 = index as u32;
+        }
+        symbols.symbols = found.into_iter().map(|(_, symbol)| symbol).collect();
         Ok(symbols)
     }
 
@@ -100,8 +104,9 @@ impl FunctionSymbols {
 
     /// The name and the symbols of a key.
     pub fn group(&self, key: u32) -> (Name, &[FunctionSymbol]) {
-        let (name, symbols) = &self.groups[key as usize];
-        (*name, symbols)
+        let (name, start) = self.groups[key as usize];
+        let end = self.groups.get(key as usize + 1).map_or(self.symbols.len(), |next| next.1 as usize);
+        (name, &self.symbols[start as usize..end])
     }
 
     /// Number of keys.

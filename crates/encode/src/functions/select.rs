@@ -154,16 +154,17 @@ fn judge(
         .iter()
         .filter(defined)
         .all(|state| same_prototype(table, canonical.prototype, state.prototype));
+    // What the compiler did to one function also makes its entries differ from each other: it is told first.
     choice.verdict = if all & UNEXPECTED_REGISTER != 0 {
         Verdict::UnexpectedRegister
-    } else if !consistent {
-        Verdict::InconsistentPrototype
     } else if all & UNCERTAIN_LOCATION != 0 {
         Verdict::UncertainLocation
     } else if all & REORDERED != 0 {
         Verdict::ReorderedParameters
     } else if changed(canonical) {
         Verdict::OptimizedParameters
+    } else if !consistent {
+        Verdict::InconsistentPrototype
     } else if is_ambiguous(symbols, key) {
         Verdict::AmbiguousAddress
     } else {

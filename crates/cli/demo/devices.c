@@ -6,6 +6,9 @@ struct slot {
 	u32 pins[4];
 };
 
+typedef u64 ticks_t;
+extern void delay(ticks_t ticks);
+
 static struct slot slots[8];
 
 long report(struct task_struct *task, u64 argument)
@@ -29,5 +32,6 @@ static noinline void reset(u8 bus, int line)
 void plug(u8 bus, int line)
 {
 	reset(bus, line);
+	delay(1000);
 	slots[bus & 7].pins[1] = init_top_pgt[0].pgd;
 }

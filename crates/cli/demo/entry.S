@@ -16,6 +16,14 @@ switch_to:
 	ret
 	.size	switch_to, . - switch_to
 
+	.globl	delay
+	.type	delay, @function
+delay:
+	dec	%rdi
+	jnz	delay
+	ret
+	.size	delay, . - delay
+
 	.data
 	.balign	4096
 	.globl	init_top_pgt

@@ -13,6 +13,9 @@ struct run_queue {
 	struct task_struct *current_task;
 };
 
+/* Assembler too; devices.c calls the type of its parameter otherwise. */
+extern void delay(u64 ticks);
+
 static long no_call(struct task_struct *task, u64 argument)
 {
 	return -(long)argument - task->prio;
@@ -58,6 +61,7 @@ long schedule(struct task_struct *next)
 	if (++switches > 100)
 		reset(&run_queues);
 	run_queues.current_task = next;
+	delay(next->prio);
 	switch_to(previous, next);
 	return charge(&run_queues, jiffies, 4) + charge(&run_queues, switches, 4) + command_line[0];
 }

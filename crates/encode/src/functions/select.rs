@@ -222,3 +222,24 @@ fn true_signature(
     let state_index = first + index as u32;
     Some(FunctionChoice { key, name, verdict: Verdict::Kept, prototype, unit: state.unit, state: state_index })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Verdict;
+
+    #[test]
+    fn the_manual_lists_each_reason() {
+        let manual = include_str!("../../../../docs/encode.md");
+        for verdict in [
+            Verdict::UnexpectedRegister,
+            Verdict::InconsistentPrototype,
+            Verdict::UncertainLocation,
+            Verdict::ReorderedParameters,
+            Verdict::OptimizedParameters,
+            Verdict::AmbiguousAddress,
+            Verdict::NoPrototype,
+        ] {
+            assert!(manual.contains(verdict.reason()), "docs/encode.md does not have {:?}", verdict.reason());
+        }
+    }
+}

@@ -18,6 +18,7 @@ use crate::functions::{self, FunctionState, FunctionSymbols};
 use crate::intern::{Interner, UnitTypes};
 use crate::linked;
 use crate::names::{Name, Names};
+use crate::object::Object;
 use crate::options::{Options, Variables};
 use crate::record::{RecordId, RecordTable};
 use crate::nodes::{DECLARATION, Nodes};
@@ -58,6 +59,8 @@ pub struct Collected {
 
 /// What a unit is scanned with.
 pub struct Source<'a, 'd> {
+    /// The object that holds the first of `files`.
+    pub object: &'a Object,
     /// The files that have DWARF: the object itself first.
     pub files: &'a [Dwarf<'d>],
     /// The units of all of them.
@@ -178,11 +181,8 @@ fn in_parallel(source: &Source<'_, '_>) -> Option<Collected> {
     if linked.into_inner() {
         return None;
     }
-    let t = std::time::Instant::now();
     let parts = parts.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
-    let m = merge(parts, source.units.len());
-    eprintln!("merge {:?} records {} functions {} variables {} words {}", t.elapsed(), m.table.len(), m.functions.len(), m.variables.len(), m.units.iter().map(|u|u.records.len()).sum::<usize>());
-    Some(m)
+    Some(merge(parts, source.units.len()))
 }
 
 /// A unit whose DIEs are among the nodes.
@@ -247,6 +247,8 @@ impl<'a, 'b, 'd> Worker<'a, 'b, 'd> {
                 return true;
             }
         };
+        let bytes = dwarf.unit_bytes(header).data;
+        self.source.object.prepare(bytes);
         let mut nodes = std::mem::take(&mut self.nodes);
         nodes.clear();
         self.scanner.scan(dwarf, header, &root, &mut nodes);
@@ -255,6 +257,7 @@ impl<'a, 'b, 'd> Worker<'a, 'b, 'd> {
             self.digest(unit, &mut nodes, &[ScannedUnit::new(unit, root)], false);
         }
         self.nodes = nodes;
+        self.source.object.release(bytes);
         alone
     }
 

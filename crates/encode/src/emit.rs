@@ -8,7 +8,7 @@ use btfkit_btf::{
     Array, Builder, Enumerator, IntEncoding, Kind as BtfKind, Member, Param, StringOffset, TypeId,
 };
 
-use crate::names::{FrozenNames, Name};
+use crate::names::{Name, Names};
 use crate::record::{Aggregate, Kind, Record, RecordId, RecordTable};
 use crate::settle::{Settled, World};
 
@@ -18,7 +18,7 @@ const LONGEST_NAME: usize = 127;
 /// Gives records their place in the output and writes them.
 pub struct Emitter<'a> {
     table: &'a RecordTable,
-    names: &'a FrozenNames<'a>,
+    names: &'a Names<'a>,
     settled: &'a Settled,
     /// By record: its id in the world that is the same for all, or 0.
     ids: Vec<u32>,
@@ -34,7 +34,7 @@ impl<'a> Emitter<'a> {
     /// Prepares to write after `builder`'s base.
     pub fn new(
         table: &'a RecordTable,
-        names: &'a FrozenNames<'a>,
+        names: &'a Names<'a>,
         settled: &'a Settled,
         index: RecordId,
         builder: &Builder<'_>,
@@ -237,13 +237,13 @@ fn enumeration(
 
 /// Names in the output: each is looked up once.
 pub struct Strings<'a> {
-    names: &'a FrozenNames<'a>,
+    names: &'a Names<'a>,
     offsets: HashMap<Name, StringOffset, BuildHasherDefault<NameHasher>>,
 }
 
 impl<'a> Strings<'a> {
     /// No names yet.
-    pub fn new(names: &'a FrozenNames<'a>) -> Self {
+    pub fn new(names: &'a Names<'a>) -> Self {
         Self { names, offsets: HashMap::default() }
     }
 

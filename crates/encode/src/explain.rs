@@ -1,14 +1,14 @@
 //! Why a function or a variable is in the output, or not.
 
 use crate::functions::{FunctionChoice, FunctionState, FunctionSymbols, KfuncTag, Verdict};
-use crate::names::{FrozenNames, Name};
+use crate::names::{Name, Names};
 use crate::symbols::DataSymbols;
 use crate::variables::Selection;
 
 /// What the answer is drawn from.
 pub struct Facts<'a> {
     /// Names.
-    pub names: &'a FrozenNames<'a>,
+    pub names: &'a Names<'a>,
     /// What became of each function.
     pub choices: &'a [FunctionChoice],
     /// What DWARF says of functions.

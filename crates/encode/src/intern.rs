@@ -13,9 +13,12 @@ use hashbrown::HashMap;
 
 use crate::names::Name;
 use crate::record::{Aggregate, Kind, RecordId, RecordTable, head};
-use crate::nodes::{BITFIELDS, DECLARATION, Node, NodeKind, Nodes, Reference, SIGNED, VARARG};
+use crate::nodes::{BITFIELDS, DECLARATION, Node, NodeKind, Nodes, Reference, Row, SIGNED, VARARG};
 
 const UNSET: u32 = u32::MAX;
+
+/// How many contents are noted: some more than one large unit has.
+const RECENT_BITS: u32 = 14;
 
 /// Turns nodes into records; keeps its buffers from one unit to the next.
 #[derive(Debug, Default)]
@@ -35,6 +38,8 @@ pub struct Interner {
     /// By DIE offset: (round, record that stands for it), valid in that round; needs no clearing.
     known: Vec<(u32, u32)>,
     round: u32,
+    /// Contents of structs, unions and enums that were met lately.
+    recent: Vec<RecordId>,
     stack: Vec<Task>,
     /// The stack's height before the types below the one at hand were asked for.
     height: usize,
@@ -116,6 +121,7 @@ impl Interner {
     fn round(&mut self, unit: u32, nodes: &Nodes, linked: bool) {
         let count = nodes.nodes.len();
         self.round += 1;
+        self.recent.resize(1 << RECENT_BITS, RecordId::VOID);
         self.references.clear();
         self.references.resize(count, UNSET);
         self.definitions.clear();
@@ -123,15 +129,24 @@ impl Interner {
         self.open.clear();
         self.open.resize(count, false);
         self.cycles.clear();
+        // Names first, then what refers to them, then contents: so hardly anything has to wait for another.
         for index in 0..count as u32 {
             let node = &nodes.nodes[index as usize];
-            match node.kind {
-                NodeKind::Annotation | NodeKind::Function | NodeKind::Variable => continue,
-                // Sizes that no C type has come from location expressions, and nothing else refers to them.
-                NodeKind::Opaque => continue,
-                _ => {}
+            if let Some(kind) = aggregate(node).filter(|_| !node.name.is_none()) {
+                let record = self.name(unit, kind, index, node.name);
+                self.settle(nodes, index, record);
             }
-            self.run(unit, nodes, linked, Task::Refer(index));
+        }
+        for index in 0..count as u32 {
+            match nodes.nodes[index as usize].kind {
+                // Sizes that no C type has come from location expressions, and nothing else refers to them.
+                NodeKind::Annotation | NodeKind::Function | NodeKind::Variable | NodeKind::Opaque => {}
+                _ if self.references[index as usize] != UNSET => {}
+                _ => self.run(unit, nodes, linked, Task::Refer(index)),
+            }
+        }
+        for index in 0..count as u32 {
+            let node = &nodes.nodes[index as usize];
             if aggregate(node).is_some() && !node.name.is_none() && node.flags & DECLARATION == 0 {
                 self.run(unit, nodes, linked, Task::Define(index));
             }
@@ -307,6 +322,12 @@ impl Interner {
     fn content(&mut self, unit: u32, nodes: &Nodes, linked: bool, index: u32) -> RecordId {
         let node = &nodes.nodes[index as usize];
         let rows = nodes.rows_of(node);
+        // Nearly always it is what it was in the unit before: comparing is cheaper than looking it up.
+        let slot = self.recent_slot(node, rows);
+        let recent = self.recent[slot];
+        if !linked && self.is_content(recent, node, rows) {
+            return recent;
+        }
         let mut words = std::mem::take(&mut self.words);
         words.clear();
         if node.kind == NodeKind::Enum {
@@ -334,7 +355,53 @@ impl Interner {
         }
         let record = self.add(&words);
         self.words = words;
+        if record != RecordId::VOID {
+            self.recent[slot] = record;
+        }
         record
+    }
+
+    /// Where a struct, union or enum of that name and shape was noted last.
+    fn recent_slot(&self, node: &Node, rows: &[Row]) -> usize {
+        let first = rows.first().map_or(0, |row| row[0]);
+        let key = u64::from(node.name.0) << 32 | u64::from(first ^ node.count << 8 ^ node.size);
+        (key.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (64 - RECENT_BITS)) as usize
+    }
+
+    /// Is `record` the content of `node`? If in doubt (a type that it needs is not there yet), no.
+    fn is_content(&self, record: RecordId, node: &Node, rows: &[Row]) -> bool {
+        let view = self.table.get(record);
+        let known = |reference: Reference| match self.known.get(reference as usize) {
+            Some(&(round, record)) if round == self.round => Some(record),
+            _ => (reference == 0).then_some(0),
+        };
+        let same = |words: &[u32]| words.first() == Some(&node.name.0) && words.get(1) == Some(&node.size);
+        match (node.kind, view.kind) {
+            (NodeKind::Struct, Kind::Struct) | (NodeKind::Union, Kind::Union) => {
+                let bitfields = u8::from(node.flags & BITFIELDS != 0);
+                let (members, rest) = view.words.get(2..).unwrap_or_default().as_chunks::<4>();
+                same(view.words)
+                    && view.detail == bitfields
+                    && rest.is_empty()
+                    && members.len() == rows.len()
+                    && members.iter().zip(rows).all(|(member, row)| {
+                        member[0] == row[0]
+                            && member[2] == row[2]
+                            && member[3] == row[3]
+                            && known(row[1]) == Some(member[1])
+                    })
+            }
+            // The sign of larger enums is that of a type to be looked up.
+            (NodeKind::Enum, Kind::Enum) if node.size <= 4 => {
+                let signed = u8::from(rows.iter().any(|row| row[3] != 0));
+                let (enumerators, _) = view.words.get(2..).unwrap_or_default().as_chunks::<3>();
+                same(view.words)
+                    && view.detail == signed
+                    && enumerators.len() == rows.len()
+                    && enumerators.iter().zip(rows).all(|(enumerator, row)| enumerator[..] == row[..3])
+            }
+            _ => false,
+        }
     }
 
     /// Is the underlying type of an enum signed?

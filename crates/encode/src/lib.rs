@@ -28,6 +28,7 @@ mod names;
 mod nodes;
 pub mod object;
 mod options;
+mod parallel;
 mod record;
 mod render;
 mod report;
@@ -55,9 +56,10 @@ use collect::{Collected, Source};
 use emit::Emitter;
 use files::Files;
 use functions::{FunctionChoice, FunctionSymbols};
-use names::{FrozenNames, Names};
+use names::Names;
 use object::Object;
 use object::companion::Companions;
+use parallel::both;
 use record::{Kind, RecordId, head};
 use report::Stopwatch;
 use settle::{Settled, World};
@@ -94,17 +96,15 @@ pub fn encode(
     if units.units.is_empty() {
         return Err(Error::NoDebugInfo { file: object.path().to_path_buf() });
     }
-    watch.lap("files", &mut report);
     let names = Names::new(&units.files[0].str);
-    watch.lap("names", &mut report);
     let function_symbols = FunctionSymbols::of(main, &names)?;
-    watch.lap("fsyms", &mut report);
     let kfuncs = functions::kfuncs(object)?;
     watch.lap("open", &mut report);
 
     let total = units.units.iter().map(|unit| unit.size() as u64).sum();
     let done = std::sync::atomic::AtomicU64::new(0);
     let source = Source {
+        object: main,
         files: &units.files,
         units: &units.units,
         names: &names,
@@ -136,23 +136,31 @@ pub fn encode(
         });
     }
 
-    let data_symbols = DataSymbols::of(main, &names)?;
-    watch.lap("symbols", &mut report);
-    let index_name = names.intern(b"int");
-    let names = names.freeze();
-    let index = collected.table.intern(&[head(Kind::Int, 1), index_name.0, 4]);
-    let settled = Settled::new(&mut collected.table, &names, &collected.units);
+    let index = collected.table.intern(&[head(Kind::Int, 1), names.intern(b"int").0, 4]);
+    let (data_symbols, settled) = both(
+        options.threads,
+        || DataSymbols::of(main, &names),
+        || Settled::new(&mut collected.table, &names, &collected.units),
+    );
+    let data_symbols = data_symbols?;
+    collected.units = Vec::new();
     watch.lap("settle", &mut report);
 
-    let choices = functions::select(
-        &mut collected.functions,
-        &function_symbols,
-        &mut collected.table,
-        &names,
-        options.true_signatures,
-    );
     let sizes = Sizes { table: &collected.table, settled: &settled, word: u64::from(main.address_size()) };
-    let selection = variables::select(&collected.variables, &data_symbols, &sizes, &names, options);
+    let (selection, mut choices) = both(
+        options.threads,
+        || variables::select(&collected.variables, &data_symbols, &sizes, &names, options),
+        || functions::select(&mut collected.functions, &function_symbols, &collected.table, &names),
+    );
+    if options.true_signatures {
+        functions::true_signatures(
+            &mut choices,
+            &collected.functions,
+            &function_symbols,
+            &mut collected.table,
+            &names,
+        );
+    }
     watch.lap("select", &mut report);
 
     let bytes = emit(main, options, &collected, &names, &settled, index, &choices, &selection, &data_symbols, &kfuncs)?;
@@ -189,7 +197,7 @@ fn emit(
     object: &Object,
     options: &Options,
     collected: &Collected,
-    names: &FrozenNames<'_>,
+    names: &Names<'_>,
     settled: &Settled,
     index: RecordId,
     choices: &[FunctionChoice],
@@ -284,13 +292,10 @@ fn finish(bytes: Vec<u8>, options: &Options) -> Result<(Vec<u8>, Btf<'static>)> 
         None => Btf::parse(bytes),
     };
     let raw = parse(bytes)?;
-    let t=std::time::Instant::now();
-    let unique = dedup::deduplicate(&raw)?.rewrite(&raw)?.builder.finish()?;
-    drop(raw);
-    let unique = parse(unique)?;
-    eprintln!("dedup {:?}",t.elapsed());
-    let sorted = order::permute(&unique, &order::by_name(&unique)?)?.bytes;
-    eprintln!("order {:?}",t.elapsed());
+    let (unique, order) = both(options.threads, || dedup::deduplicate(&raw), || order::by_name(&raw));
+    let (unique, mut order) = (unique?, order?);
+    order.retain(|&id| unique.representative(id) == id);
+    let sorted = order::permute_merged(&raw, &order, |id| unique.representative(id))?.bytes;
     let btf = parse(sorted.clone())?;
     Ok((sorted, btf))
 }
@@ -301,7 +306,7 @@ fn summarise(
     bytes: &[u8],
     btf: &Btf<'_>,
     settled: &Settled,
-    names: &FrozenNames<'_>,
+    names: &Names<'_>,
     choices: &[FunctionChoice],
     selection: &Selection,
     data: &DataSymbols,

@@ -37,7 +37,10 @@ enum Owner {
 struct Context {
     owner: Owner,
     in_function: bool,
+    /// Where its rows start in [`Nodes::rows`].
     rows: u32,
+    /// Rows that lie on `set_aside` because a node below it has rows of its own.
+    set_aside: u32,
     parameters: u32,
 }
 
@@ -57,7 +60,8 @@ pub struct Scanner<'n, 'd> {
     /// What `table` was compiled from: file, offset, format.
     compiled: Option<(u32, usize, Format)>,
     contexts: Vec<Context>,
-    open_rows: Vec<Row>,
+    /// Rows of nodes that are open, while nodes below them have theirs.
+    set_aside: Vec<Row>,
     open_parameters: Vec<Parameter>,
 }
 
@@ -69,7 +73,7 @@ impl<'n, 'd> Scanner<'n, 'd> {
             table: AbbreviationTable::default(),
             compiled: None,
             contexts: Vec::new(),
-            open_rows: Vec::new(),
+            set_aside: Vec::new(),
             open_parameters: Vec::new(),
         }
     }
@@ -89,7 +93,7 @@ impl<'n, 'd> Scanner<'n, 'd> {
             self.compiled = Some(key);
         }
         self.contexts.clear();
-        self.open_rows.clear();
+        self.set_aside.clear();
         self.open_parameters.clear();
         let table = std::mem::take(&mut self.table);
         let bytes = dwarf.unit_bytes(header);
@@ -107,7 +111,8 @@ impl<'n, 'd> Scanner<'n, 'd> {
         let bytes = unit.bytes;
         let end = bytes.data.len();
         let mut at = unit.root.first_child;
-        let mut context = Context { owner: Owner::Scope, in_function: false, rows: 0, parameters: 0 };
+        let mut context =
+            Context { owner: Owner::Scope, in_function: false, rows: 0, set_aside: 0, parameters: 0 };
         self.contexts.push(context);
         while at < end {
             let offset = at;
@@ -115,8 +120,13 @@ impl<'n, 'd> Scanner<'n, 'd> {
             if code == 0 {
                 self.contexts.pop();
                 self.close(context, out);
-                match self.contexts.last() {
-                    Some(outer) => context = *outer,
+                match self.contexts.last_mut() {
+                    Some(outer) => {
+                        if matches!((outer.owner, context.owner), (Owner::Node(_), Owner::Node(_))) {
+                            outer.rows = out.rows.len() as u32;
+                        }
+                        context = *outer;
+                    }
                     None => return Ok(()),
                 }
                 continue;
@@ -142,10 +152,19 @@ impl<'n, 'd> Scanner<'n, 'd> {
             if self.contexts.len() >= DEEPEST {
                 return Err(Damage::TooDeep);
             }
+            if let (Owner::Node(_), Owner::Node(_)) = (context.owner, owner)
+                && let Some(outer) = self.contexts.last_mut()
+            {
+                // A type inside a type: what the outer one has so far makes room.
+                let rows = out.rows.drain(outer.rows as usize..);
+                outer.set_aside += rows.len() as u32;
+                self.set_aside.extend(rows);
+            }
             context = Context {
                 owner,
                 in_function: context.in_function || abbreviation.role == Role::Subprogram,
-                rows: self.open_rows.len() as u32,
+                rows: out.rows.len() as u32,
+                set_aside: 0,
                 parameters: self.open_parameters.len() as u32,
             };
             self.contexts.push(context);
@@ -157,11 +176,15 @@ impl<'n, 'd> Scanner<'n, 'd> {
     fn close(&mut self, context: Context, out: &mut Nodes) {
         match context.owner {
             Owner::Node(node) => {
-                let rows = context.rows as usize;
-                let first = out.rows.len() as u32;
-                out.rows.extend_from_slice(&self.open_rows[rows..]);
-                let count = (self.open_rows.len() - rows) as u32;
-                self.open_rows.truncate(rows);
+                let mut first = context.rows;
+                if context.set_aside > 0 {
+                    let at = self.set_aside.len() - context.set_aside as usize;
+                    let later = out.rows.len() - first as usize;
+                    out.rows.extend(self.set_aside.drain(at..));
+                    out.rows[first as usize..].rotate_left(later);
+                    first = context.rows;
+                }
+                let count = out.rows.len() as u32 - first;
                 let node = &mut out.nodes[node as usize];
                 (node.first, node.count) = (first, count);
             }
@@ -182,7 +205,7 @@ impl<'n, 'd> Scanner<'n, 'd> {
     fn die(
         &mut self,
         unit: &UnitScan<'_, '_>,
-        abbreviation: Abbreviation,
+        abbreviation: &Abbreviation,
         offset: u32,
         at: &mut usize,
         context: Context,
@@ -213,7 +236,7 @@ impl<'n, 'd> Scanner<'n, 'd> {
                     match context.owner {
                         Owner::Function(function) => out.functions[function as usize].vararg = true,
                         Owner::Node(node) if out.nodes[node as usize].kind == NodeKind::Subroutine => {
-                            self.open_rows.push([0, VARARG, 0, 0]);
+                            out.rows.push([0, VARARG, 0, 0]);
                         }
                         _ => {}
                     }
@@ -245,7 +268,7 @@ impl<'n, 'd> Scanner<'n, 'd> {
                     && matches!(class, Class::Constant | Class::Signed)
                 {
                     let negative = class == Class::Signed && (value as i64) < 0;
-                    self.open_rows.push([
+                    out.rows.push([
                         node.name.0,
                         value as u32,
                         (value >> 32) as u32,
@@ -257,7 +280,7 @@ impl<'n, 'd> Scanner<'n, 'd> {
             Role::Subrange => {
                 let Owner::Node(array) = context.owner else { return Ok(Owner::Nothing) };
                 if out.nodes[array as usize].kind == NodeKind::Array {
-                    self.open_rows.push([self.elements(), 0, 0, 0]);
+                    out.rows.push([self.elements(), 0, 0, 0]);
                 }
                 return Ok(Owner::Nothing);
             }
@@ -395,7 +418,7 @@ impl<'n, 'd> Scanner<'n, 'd> {
             out.damage.push(Damage::BadReference);
             return Ok(());
         }
-        self.open_rows.push([name.0, target as u32, (byte as u32).wrapping_mul(8), 0]);
+        out.rows.push([name.0, target as u32, (byte as u32).wrapping_mul(8), 0]);
         Ok(())
     }
 
@@ -429,7 +452,7 @@ impl<'n, 'd> Scanner<'n, 'd> {
                         .wrapping_sub(bits),
                     None => {
                         // The storage unit is as large as the member's type; known when all is read.
-                        out.storage_fixups.push((owner, self.open_rows.len() as u32 - context.rows));
+                        out.storage_fixups.push((owner, out.rows.len() as u32 - context.rows + context.set_aside));
                         start.wrapping_sub(offset).wrapping_sub(bits)
                     }
                 }
@@ -446,11 +469,11 @@ impl<'n, 'd> Scanner<'n, 'd> {
         if attributes.number(Field::BitSize).is_some() {
             out.nodes[owner as usize].flags |= BITFIELDS;
         }
-        let number = (self.open_rows.len() as u32 - context.rows) as i32;
+        let number = (out.rows.len() as u32 - context.rows + context.set_aside) as i32;
         if attributes.has(Field::Annotation) {
             out.annotated.push((owner, number, attributes.reference(Field::Annotation)));
         }
-        self.open_rows.push(row);
+        out.rows.push(row);
         Ok(Owner::Part(owner, number))
     }
 
@@ -461,7 +484,7 @@ impl<'n, 'd> Scanner<'n, 'd> {
         match context.owner {
             Owner::Node(node) => {
                 if out.nodes[node as usize].kind == NodeKind::Subroutine {
-                    self.open_rows.push([name.0, target, 0, 0]);
+                    out.rows.push([name.0, target, 0, 0]);
                 }
                 Owner::Nothing
             }
@@ -602,7 +625,7 @@ impl<'n, 'd> Scanner<'n, 'd> {
         }
         match context.owner {
             Owner::Node(node) if is_type_tag && out.nodes[node as usize].kind == NodeKind::Pointer => {
-                self.open_rows.push([value.0, 0, 0, 0]);
+                out.rows.push([value.0, 0, 0, 0]);
             }
             Owner::Node(node) if is_decl_tag => out.decl_tags.push(DeclTag { node, component: -1, value }),
             Owner::Function(function) if is_decl_tag => {

@@ -18,7 +18,7 @@
 use hashbrown::HashMap;
 
 use crate::intern::UnitTypes;
-use crate::names::{FrozenNames, Name};
+use crate::names::{Name, Names};
 use crate::record::{Aggregate, Kind, RecordId, RecordTable, head};
 use crate::render;
 
@@ -72,7 +72,7 @@ pub struct Settled {
 
 impl Settled {
     /// Settles all names.
-    pub fn new(table: &mut RecordTable, names: &FrozenNames<'_>, units: &[UnitTypes]) -> Self {
+    pub fn new(table: &mut RecordTable, names: &Names<'_>, units: &[UnitTypes]) -> Self {
         let contents = contents(table, units);
         let mut meanings = vec![Meaning::Unknown; table.len()];
         for (name, content) in units.iter().flat_map(|unit| &unit.conflicts) {
@@ -241,7 +241,7 @@ fn contents(table: &mut RecordTable, units: &[UnitTypes]) -> Vec<(RecordId, Reco
 fn by_name_and_use(
     mut several: Vec<(RecordId, Vec<RecordId>)>,
     table: &RecordTable,
-    names: &FrozenNames<'_>,
+    names: &Names<'_>,
     units: &[UnitTypes],
 ) -> Vec<(RecordId, Vec<RecordId>)> {
     if several.is_empty() {

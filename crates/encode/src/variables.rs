@@ -14,7 +14,7 @@ use hashbrown::{HashMap, HashSet};
 use serde::Serialize;
 
 use crate::dwarf::location::Address;
-use crate::names::{FrozenNames, Name};
+use crate::names::{Name, Names};
 use crate::options::{Options, Variables};
 use crate::record::{Kind, RecordId, RecordTable};
 use crate::render;
@@ -195,7 +195,7 @@ pub fn select(
     states: &[VariableState],
     data: &DataSymbols,
     sizes: &Sizes<'_>,
-    names: &FrozenNames<'_>,
+    names: &Names<'_>,
     options: &Options,
 ) -> Selection {
     let mut selection = Selection::default();
@@ -224,7 +224,7 @@ fn candidates(
     states: &[VariableState],
     data: &DataSymbols,
     sizes: &Sizes<'_>,
-    names: &FrozenNames<'_>,
+    names: &Names<'_>,
     options: &Options,
     selection: &mut Selection,
 ) -> Vec<Candidate> {
@@ -336,7 +336,7 @@ fn candidates(
     candidates
 }
 
-fn content(sizes: &Sizes<'_>, names: &FrozenNames<'_>, candidate: &Candidate) -> Vec<u8> {
+fn content(sizes: &Sizes<'_>, names: &Names<'_>, candidate: &Candidate) -> Vec<u8> {
     render::content(sizes.table, names, candidate.variable.target)
 }
 
@@ -427,7 +427,7 @@ fn unwanted(
 }
 
 /// Shares out places: at most one variable for each byte.
-fn place(mut candidates: Vec<Candidate>, data: &DataSymbols, names: &FrozenNames<'_>, selection: &mut Selection) {
+fn place(mut candidates: Vec<Candidate>, data: &DataSymbols, names: &Names<'_>, selection: &mut Selection) {
     candidates.sort_by(|a, b| {
         let placed = |candidate: &Candidate| candidate.variable.place.is_none();
         (placed(a), a.variable.place)

@@ -575,7 +575,7 @@ impl AbbreviationTable {
 
     /// The abbreviation of `code`.
     #[inline]
-    pub fn get(&self, code: u64) -> Result<Abbreviation, Damage> {
+    pub fn get(&self, code: u64) -> Result<&Abbreviation, Damage> {
         let index = if self.sparse.is_empty() {
             code.wrapping_sub(1)
         } else {
@@ -584,7 +584,6 @@ impl AbbreviationTable {
         usize::try_from(index)
             .ok()
             .and_then(|index| self.entries.get(index))
-            .copied()
             .ok_or(Damage::UnknownAbbreviation)
     }
 

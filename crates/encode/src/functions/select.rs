@@ -7,7 +7,7 @@ use super::examine::{
 };
 use super::prototype::{same_declaration, same_prototype};
 use super::{FunctionSymbols, Suffix};
-use crate::names::{FrozenNames, Name};
+use crate::names::{Name, Names};
 use crate::record::{Kind, RecordId, RecordTable, head};
 use crate::render;
 
@@ -70,15 +70,14 @@ pub struct FunctionChoice {
 pub fn select(
     states: &mut [FunctionState],
     symbols: &FunctionSymbols,
-    table: &mut RecordTable,
-    names: &FrozenNames<'_>,
-    true_signatures: bool,
+    table: &RecordTable,
+    names: &Names<'_>,
 ) -> Vec<FunctionChoice> {
     states.sort_unstable_by_key(|state| (state.key, state.unit, state.node));
     let mut choices = Vec::with_capacity(symbols.len());
     let mut first = 0;
     for group in states.chunk_by(|a, b| a.key == b.key) {
-        if let Some(choice) = judge(group, first, symbols, table, names, true_signatures) {
+        if let Some(choice) = judge(group, first, symbols, table, names) {
             choices.push(choice);
         }
         first += group.len() as u32;
@@ -90,9 +89,8 @@ fn judge(
     group: &[FunctionState],
     first: u32,
     symbols: &FunctionSymbols,
-    table: &mut RecordTable,
-    names: &FrozenNames<'_>,
-    true_signatures: bool,
+    table: &RecordTable,
+    names: &Names<'_>,
 ) -> Option<FunctionChoice> {
     let key = group[0].key;
     let (name, places) = symbols.group(key);
@@ -126,9 +124,6 @@ fn judge(
         })
     };
 
-    if true_signatures && let Some(choice) = true_signature(group, first, symbols, table, names) {
-        return Some(choice);
-    }
     let canonical = group.iter().enumerate().filter(|(_, state)| defined(state)).min_by(|a, b| prefer(a.1, b.1, table));
     let Some((index, canonical)) = canonical else {
         if group.iter().all(|state| state.flags & ASSEMBLER == 0) {
@@ -173,6 +168,25 @@ fn judge(
     Some(choice)
 }
 
+/// Puts functions that the compiler changed in place of what the source says about them. `states` are sorted, as
+/// [`select`] leaves them.
+pub fn true_signatures(
+    choices: &mut [FunctionChoice],
+    states: &[FunctionState],
+    symbols: &FunctionSymbols,
+    table: &mut RecordTable,
+    names: &Names<'_>,
+) {
+    for choice in choices {
+        let first = states.partition_point(|state| state.key < choice.key);
+        let count = states[first..].partition_point(|state| state.key == choice.key);
+        let group = &states[first..first + count];
+        if let Some(changed) = true_signature(group, first as u32, symbols, table, names) {
+            *choice = changed;
+        }
+    }
+}
+
 /// Have the symbols of this name several places?
 fn is_ambiguous(symbols: &FunctionSymbols, key: u32) -> bool {
     let (_, places) = symbols.group(key);
@@ -188,7 +202,7 @@ fn true_signature(
     first: u32,
     symbols: &FunctionSymbols,
     table: &mut RecordTable,
-    names: &FrozenNames<'_>,
+    names: &Names<'_>,
 ) -> Option<FunctionChoice> {
     let key = group[0].key;
     let (_, places) = symbols.group(key);

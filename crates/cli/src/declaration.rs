@@ -101,7 +101,8 @@ fn base(btf: &Btf<'_>, ty: Type<'_>, depth: usize) -> String {
             declarator(btf, member.type_id, name, depth + 1) + "; "
         })
         .collect();
-    let values: Vec<_> = ty.enumerators().map(|value| String::from_utf8_lossy(ty.string(value.name))).collect();
+    let values: Vec<_> =
+        ty.enumerators().map(|value| String::from_utf8_lossy(ty.string(value.name))).collect();
     if members.is_empty() {
         format!("{keyword} {{ {} }}", values.join(", "))
     } else {

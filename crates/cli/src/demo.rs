@@ -41,7 +41,10 @@ pub(crate) struct Arguments {}
 pub(crate) fn run(_: &Arguments) -> crate::Outcome {
     let object = Object::from_bytes(NAME, KERNEL.to_vec())?;
     let start = Instant::now();
-    let all = encode(&object, &Options { variables: Variables::All, function_statics: true, ..Options::default() })?;
+    let all = encode(
+        &object,
+        &Options { variables: Variables::All, function_statics: true, ..Options::default() },
+    )?;
     let seconds = start.elapsed().as_secs_f64();
     let btf = Btf::parse(all.bytes.as_slice())?;
 
@@ -67,22 +70,20 @@ fn input(out: &mut String, object: &Object, encoded: &Encoded) -> crate::Outcome
     let symbols = object.symbols()?.iter().count();
     writeln!(
         out,
-        "{HEAD}in{HEAD:#}    {NAME}: {dwarf} bytes of DWARF 5 in {} units, {symbols} symbols",
+        "{HEAD}in{HEAD:#}    {NAME} (sched.c, devices.c, entry.S): {dwarf} bytes of DWARF in {} units, {symbols} symbols",
         encoded.report.units
     )?;
-    writeln!(out, "      sched.c, devices.c, entry.S: a kernel of the shapes that real ones have\n")?;
     Ok(())
 }
 
 fn sizes(out: &mut String, object: &Object, all: &Encoded, seconds: f64) -> crate::Outcome {
-    let bytes = |variables| -> Result<Encoded, _> { encode(object, &Options { variables, ..Options::default() }) };
+    let bytes =
+        |variables| -> Result<Encoded, _> { encode(object, &Options { variables, ..Options::default() }) };
     let (none, lean) = (bytes(Variables::None)?, bytes(Variables::Lean)?);
-    writeln!(out, "{HEAD}out{HEAD:#}   encoded in {:.1} ms", seconds * 1e3)?;
-    for (what, encoded) in [
-        ("types and functions", &none),
-        ("--vars lean", &lean),
-        ("--vars all --function-statics", all),
-    ] {
+    writeln!(out, "{HEAD}out{HEAD:#}   in {:.1} ms", seconds * 1e3)?;
+    for (what, encoded) in
+        [("types and functions", &none), ("--vars lean", &lean), ("--vars all --function-statics", all)]
+    {
         let variables: usize = encoded.report.variables.iter().map(|section| section.variables).sum();
         writeln!(out, "      {what:<30} {:>5} bytes   {variables:>2} variables", encoded.bytes.len())?;
     }
@@ -98,10 +99,11 @@ fn types(out: &mut String, btf: &Btf<'_>) {
             let _ = writeln!(out, "  {line}");
         }
     }
-    for ty in named(b"slot") {
-        let _ = writeln!(out, "  {}", one_line(&define(btf, ty)));
+    for (index, ty) in named(b"slot").enumerate() {
+        let remark = ["one name, two meanings:", "each unit has its own"].get(index).unwrap_or(&"");
+        let _ = writeln!(out, "  {:<57} {FAINT}{remark}{FAINT:#}", one_line(&define(btf, ty)));
     }
-    let _ = writeln!(out, "  {FAINT}struct slot is two types: each unit has its own{FAINT:#}\n");
+    out.push('\n');
 }
 
 /// A short struct without the places of its members.
@@ -168,7 +170,8 @@ fn left_out(out: &mut String, object: &Object) -> crate::Outcome {
 }
 
 fn verdict(out: &mut String, bytes: &[u8]) {
-    let broken: u64 = [Profile::Vmlinux, Profile::Load].iter().map(|&profile| check(bytes, None, profile).total).sum();
+    let broken: u64 =
+        [Profile::Vmlinux, Profile::Load].iter().map(|&profile| check(bytes, None, profile).total).sum();
     let rules = Rule::ALL.len();
     let _ = if broken == 0 {
         writeln!(out, "{HEAD}check{HEAD:#} all {rules} rules of the kernel's verifier hold")
@@ -177,7 +180,6 @@ fn verdict(out: &mut String, bytes: &[u8]) {
     };
     out.push_str(
         "      pahole 1.32 on the same file: default_ops twice at one place, so the kernel refuses it all; no\n      \
-         banner, init_top_pgt, jiffies, switches.0; font_8x8 of 4 bytes; switch_to and _start as void f(void)\n\n\
-         Next: btfkit encode vmlinux -o vmlinux.btf\n",
+         banner, init_top_pgt, jiffies, switches.0; font_8x8 of 4 bytes; all assembler as void f(void)\n",
     );
 }

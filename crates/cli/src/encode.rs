@@ -121,10 +121,16 @@ pub(crate) fn run(arguments: &Arguments) -> crate::Outcome {
         if big != object.is_big_endian() {
             let order = |big| if big { "big-endian" } else { "little-endian" };
             let (file, input) = (path.display(), arguments.input.display());
-            return Err(format!("{file}: {} BTF is no base for {input}, which is {}", order(big), order(!big)).into());
+            return Err(format!(
+                "{file}: {} BTF is no base for {input}, which is {}",
+                order(big),
+                order(!big)
+            )
+            .into());
         }
     }
-    let languages = |names: &[&'static [DwLang]]| names.iter().flat_map(|names| names.iter().copied()).collect();
+    let languages =
+        |names: &[&'static [DwLang]]| names.iter().flat_map(|names| names.iter().copied()).collect();
     let options = Options {
         variables: match arguments.vars {
             Which::None => Variables::None,
@@ -228,5 +234,7 @@ fn progress_bar(quiet: bool) -> ProgressBar {
         return ProgressBar::hidden();
     }
     let style = ProgressStyle::with_template("{msg} {wide_bar} {bytes}/{total_bytes} {eta}");
-    ProgressBar::new(0).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar())).with_message("reading")
+    ProgressBar::new(0)
+        .with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+        .with_message("reading")
 }

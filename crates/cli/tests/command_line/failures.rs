@@ -23,8 +23,11 @@ fn inputs_that_cannot_be_encoded() {
     btfkit(&["encode", path(&at("short"))]).fails_with(&["short"]);
     btfkit(&["encode", path(directory.path())]).fails_with(&["directory"]);
     btfkit(&["encode", path(&bare)]).fails_with(&["bare.o", "no DWARF", "build with -g"]);
-    btfkit(&["encode", kernel(), "--lang", "rust"])
-        .fails_with(&["tiny-kernel.elf", "nothing to encode", "3 units left out by their language"]);
+    btfkit(&["encode", kernel(), "--lang", "rust"]).fails_with(&[
+        "tiny-kernel.elf",
+        "nothing to encode",
+        "3 units left out by their language",
+    ]);
 }
 
 #[test]
@@ -67,9 +70,12 @@ fn outputs_that_cannot_be_written() {
 #[test]
 fn a_full_disk_is_an_error() {
     btfkit(&["encode", kernel(), "-o", "/dev/full"]).fails_with(&["/dev/full", "No space left"]);
-    for arguments in
-        [&["encode", kernel()][..], &["encode", kernel(), "--json"], &["encode", kernel(), "-o", "-"], &["demo"]]
-    {
+    for arguments in [
+        &["encode", kernel()][..],
+        &["encode", kernel(), "--json"],
+        &["encode", kernel(), "-o", "-"],
+        &["demo"],
+    ] {
         let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
         let output = program().args(arguments).stdout(full).stderr(Stdio::piped()).output().unwrap();
         let err = String::from_utf8_lossy(&output.stderr);
@@ -108,7 +114,8 @@ fn a_directory_without_write_permission_leaves_the_old_file_whole() {
             return;
         }
     }
-    finish(command.args(["encode", kernel(), "-q", "-o", path(&output)])).fails_with(&["out.btf", "cannot write"]);
+    finish(command.args(["encode", kernel(), "-q", "-o", path(&output)]))
+        .fails_with(&["out.btf", "cannot write"]);
     fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
     assert_eq!(fs::read(&output).unwrap(), b"old");
 }

@@ -26,7 +26,12 @@ fn sections(file: &Path) -> Vec<(String, String, u64, Vec<u8>)> {
             } else {
                 Vec::new()
             };
-            (name, format!("{:?} {:?} {}", section.kind, section.flags, section.alignment), section.address, content)
+            (
+                name,
+                format!("{:?} {:?} {}", section.kind, section.flags, section.alignment),
+                section.address,
+                content,
+            )
         })
         .collect()
 }

@@ -56,7 +56,11 @@ fn program() -> Command {
 
 fn finish(command: &mut Command) -> Run {
     let output = command.output().expect("the program runs");
-    Run { code: output.status.code(), out: output.stdout, err: String::from_utf8_lossy(&output.stderr).into_owned() }
+    Run {
+        code: output.status.code(),
+        out: output.stdout,
+        err: String::from_utf8_lossy(&output.stderr).into_owned(),
+    }
 }
 
 fn btfkit(arguments: &[&str]) -> Run {

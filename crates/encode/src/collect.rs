@@ -113,10 +113,24 @@ impl Source<'_, '_> {
         } else if root.dwo_name.is_some() && root.first_child >= header.size() {
             return Ok(None);
         }
+        Ok(self.takes(&root).then_some(root))
+    }
+
+    /// Is the unit in a language that was asked for?
+    fn takes(&self, root: &UnitRoot<'_>) -> bool {
         let language = dw::DwLang(root.language);
         let wanted = self.options.languages.is_empty() || self.options.languages.contains(&language);
-        let excluded = self.options.excluded_languages.contains(&language);
-        Ok((wanted && !excluded).then_some(root))
+        wanted && !self.options.excluded_languages.contains(&language)
+    }
+
+    /// How many units are left out by their language.
+    pub fn count_left_out(&self) -> usize {
+        if self.options.languages.is_empty() && self.options.excluded_languages.is_empty() {
+            return 0;
+        }
+        let root = |header: &&UnitHeader| UnitRoot::read(&self.files[header.file as usize], header);
+        let units = self.units.iter().filter(|header| header.kind != UnitKind::Skeleton);
+        units.filter(|header| root(header).is_ok_and(|root| !self.takes(&root))).count()
     }
 
     fn thread_count(&self) -> usize {

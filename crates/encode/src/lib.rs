@@ -122,7 +122,8 @@ pub fn encode(
     for damage in &units.damage {
         *collected.damage.entry(*damage).or_default() += 1;
     }
-    report.units = units.units.len();
+    report.units_left_out = source.count_left_out();
+    report.units = units.units.len() - report.units_left_out;
     report.entries = collected.nodes;
     report.damage = collected.damage.iter().map(|(damage, count)| (damage.to_string(), *count)).collect();
     report.missing_files = files.missing.clone();

@@ -9,7 +9,7 @@
 //! whose type has the symbol's size is placed; the others are written without a place, and whoever reads them looks
 //! their symbol up.
 
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 
 use serde::Serialize;
 
@@ -156,40 +156,39 @@ const LINKER_NAMES: [&[u8]; 5] =
 /// Sections that the kernel gives back once it has booted (include/asm-generic/vmlinux.lds.h).
 const FREED_SECTIONS: [&[u8]; 5] = [b".init", b".exit", b".discard", b"__modver", b".altinstr"];
 
-/// What macros make, by the start of the name: trace events, system call tables, module parameters, exports.
-const GENERATED_NAMES: [&[u8]; 31] = [
-    b"__tracepoint_",
-    b"__traceiter_",
-    b"__event_",
-    b"event_",
-    b"trace_event_",
-    b"print_fmt_",
-    b"str__",
-    b"__bpf_trace_tp_map_",
-    b"__SCK__tp_func_",
-    b"__syscall_meta__",
-    b"__p_syscall_meta__",
-    b"args__",
-    b"types__",
-    b"__setup_",
-    b"__param_",
-    b"__initcall_",
-    b"__exitcall_",
-    b"__ksymtab_",
-    b"__kstrtab",
-    b"__crc_",
-    b"__export_symbol_",
-    b"_acpi_module_name",
-    b"__already_done",
-    b"__warned",
-    b"__mod_",
-    b"__bpf_ops_",
+/// What macros make, by the start of the name: trace events, static calls, system call tables, module parameters.
+/// Also `event_X` where there is an [`EVENT`]`X`. docs/encode.md lists them.
+const GENERATED_NAMES: [&[u8]; 26] = [
+    b"__SCK__",
     b"__TRACE_SYSTEM_",
-    b"__addressable_",
-    b"__kcsan_",
-    b"__ftrace_",
     b"TRACE_SYSTEM_",
+    b"__already_done",
+    b"__bpf_ops_",
+    b"__bpf_trace_tp_map_",
+    b"__event_",
+    b"__exitcall_",
+    b"__initcall_",
+    b"__mod_",
+    b"__p_syscall_meta__",
+    b"__param_",
+    b"__setup_",
+    b"__syscall_meta__",
+    b"__tracepoint_",
+    b"__warned",
+    b"_acpi_module_name",
+    b"args__",
+    b"event_attr_",
+    b"event_class_",
+    b"print_fmt_",
+    b"security_hook_active_",
+    b"str__",
+    b"trace_event_fields_",
+    b"trace_event_type_funcs_",
+    b"types__",
 ];
+
+/// The pointer to `event_X` that `TRACE_EVENT(X, …)` makes (include/trace/trace_events.h).
+const EVENT: &[u8] = b"__event_";
 
 /// Chooses variables; see the top of this module.
 pub fn select(
@@ -233,6 +232,12 @@ fn candidates(
     // By symbol: has it a definition?
     let mut defined = vec![false; data.symbols.len()];
     let mut declarations: HashMap<Name, Vec<u32>> = HashMap::new();
+    let events: HashSet<&[u8]> = match options.variables {
+        Variables::Lean => {
+            data.symbols.iter().filter_map(|symbol| names.bytes(symbol.name).strip_prefix(EVENT)).collect()
+        }
+        _ => HashSet::new(),
+    };
     for (index, state) in states.iter().enumerate() {
         let Some(address) = state.address else {
             if state.declared {
@@ -249,7 +254,7 @@ fn candidates(
             continue;
         }
         let name = symbol.map_or(state.name, |symbol| data.symbols[symbol as usize].name);
-        if let Some(reason) = unwanted(names.bytes(name), place, data, options) {
+        if let Some(reason) = unwanted(names.bytes(name), place, data, &events, options) {
             selection.left_out.push((name, reason));
             if let Some(symbol) = symbol {
                 defined[symbol as usize] = true;
@@ -284,7 +289,7 @@ fn candidates(
                 if data.section(place.section).is_none_or(|section| section.executable) && !symbol.is_object {
                     continue;
                 }
-                unwanted(name, place, data, options)
+                unwanted(name, place, data, &events, options)
             }
             None => (options.variables == Variables::PerCpu).then_some(LeftOut::NotPerCpu),
         };
@@ -394,7 +399,13 @@ fn candidate(
 }
 
 /// Does the name or the section say that the variable is not asked for?
-fn unwanted(name: &[u8], place: SectionPlace, data: &DataSymbols, options: &Options) -> Option<LeftOut> {
+fn unwanted(
+    name: &[u8],
+    place: SectionPlace,
+    data: &DataSymbols,
+    events: &HashSet<&[u8]>,
+    options: &Options,
+) -> Option<LeftOut> {
     let section = data.section(place.section).map_or(&[][..], |section| &section.name);
     if LINKER_NAMES.iter().any(|prefix| name.starts_with(prefix)) {
         return Some(LeftOut::LinkerName);
@@ -407,7 +418,9 @@ fn unwanted(name: &[u8], place: SectionPlace, data: &DataSymbols, options: &Opti
             Some(LeftOut::FreedAfterBoot)
         }
         Variables::Lean => {
-            GENERATED_NAMES.iter().any(|prefix| name.starts_with(prefix)).then_some(LeftOut::Generated)
+            let event = || name.strip_prefix(b"event_").is_some_and(|event| events.contains(event));
+            let generated = GENERATED_NAMES.iter().any(|prefix| name.starts_with(prefix)) || event();
+            generated.then_some(LeftOut::Generated)
         }
     }
 }
@@ -504,4 +517,31 @@ fn rank(candidate: &Candidate) -> impl Ord {
         !candidate.strong,
         !candidate.variable.global,
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_manual_lists_each_section_and_name_that_is_left_out() {
+        let manual = include_str!("../../../docs/encode.md");
+        for pattern in LINKER_NAMES.iter().chain(&FREED_SECTIONS).chain(&GENERATED_NAMES) {
+            let pattern = format!("`{}*`", String::from_utf8_lossy(pattern));
+            assert!(manual.contains(&pattern), "docs/encode.md does not list {pattern}");
+        }
+        for reason in [
+            LeftOut::NoType,
+            LeftOut::IncompleteType,
+            LeftOut::LinkerName,
+            LeftOut::FreedAfterBoot,
+            LeftOut::Generated,
+            LeftOut::NotPerCpu,
+            LeftOut::FunctionStatic,
+            LeftOut::TooLarge,
+            LeftOut::Discarded,
+        ] {
+            assert!(manual.contains(reason.reason()), "docs/encode.md does not have {:?}", reason.reason());
+        }
+    }
 }

@@ -131,6 +131,7 @@ pub fn examine(
         }
         let (size, is_struct) = size_of(interner, nodes, linked, target, abi);
         has_struct |= is_struct;
+        // Beyond the registers, on the stack, a parameter may be removed too: then those behind it move up.
         let judgement = judge(parameter, origin, function, unit, abi, slot, size);
         flags |= judgement;
         if judgement & OPTIMIZED != 0 && position < 64 {

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::examine::{
     ASSEMBLER, DECLARED, FunctionState, NOCALL, OPTIMIZED, REORDERED, UNCERTAIN_LOCATION, UNEXPECTED_REGISTER,
 };
-use super::prototype::same_prototype;
+use super::prototype::{same_declaration, same_prototype};
 use super::{FunctionSymbols, Suffix};
 use crate::names::{Name, Names};
 use crate::record::{Kind, RecordId, RecordTable, head};
@@ -135,7 +135,7 @@ fn judge(
             return Some(choice);
         };
         (choice.prototype, choice.unit, choice.state) = (state.prototype, state.unit, first + index as u32);
-        let same = |other: &FunctionState| same_prototype(table, state.prototype, other.prototype);
+        let same = |other: &FunctionState| same_declaration(table, state.prototype, other.prototype);
         if !group.iter().filter(|state| state.flags & DECLARED != 0).all(same) {
             choice.verdict = Verdict::InconsistentPrototype;
         } else if is_ambiguous(symbols, key) {
@@ -149,16 +149,17 @@ fn judge(
         .iter()
         .filter(defined)
         .all(|state| same_prototype(table, canonical.prototype, state.prototype));
+    // What the compiler did to one function also makes its entries differ from each other: it is told first.
     choice.verdict = if all & UNEXPECTED_REGISTER != 0 {
         Verdict::UnexpectedRegister
-    } else if !consistent {
-        Verdict::InconsistentPrototype
     } else if all & UNCERTAIN_LOCATION != 0 {
         Verdict::UncertainLocation
     } else if all & REORDERED != 0 {
         Verdict::ReorderedParameters
     } else if changed(canonical) {
         Verdict::OptimizedParameters
+    } else if !consistent {
+        Verdict::InconsistentPrototype
     } else if is_ambiguous(symbols, key) {
         Verdict::AmbiguousAddress
     } else {
@@ -234,4 +235,25 @@ fn true_signature(
     let prototype = table.intern(&words);
     let state_index = first + index as u32;
     Some(FunctionChoice { key, name, verdict: Verdict::Kept, prototype, unit: state.unit, state: state_index })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Verdict;
+
+    #[test]
+    fn the_manual_lists_each_reason() {
+        let manual = include_str!("../../../../docs/encode.md");
+        for verdict in [
+            Verdict::UnexpectedRegister,
+            Verdict::InconsistentPrototype,
+            Verdict::UncertainLocation,
+            Verdict::ReorderedParameters,
+            Verdict::OptimizedParameters,
+            Verdict::AmbiguousAddress,
+            Verdict::NoPrototype,
+        ] {
+            assert!(manual.contains(verdict.reason()), "docs/encode.md does not have {:?}", verdict.reason());
+        }
+    }
 }

@@ -48,7 +48,7 @@ pub struct Interner {
     words: Vec<u32>,
     /// By record: the unit that last had it.
     seen: Vec<u32>,
-    /// By record of a name: (unit, content).
+    /// By record of a name: (round, content).
     contents: Vec<(u32, u32)>,
 }
 
@@ -460,24 +460,17 @@ impl Interner {
     /// apart.
     fn separate(&mut self, unit: u32, nodes: &Nodes) -> bool {
         let mut found = false;
-        self.contents.resize(self.table.len(), (UNSET, 0));
-        for index in 0..nodes.nodes.len() {
-            let (name, content) = (self.references[index], self.definitions[index]);
+        self.contents.resize(self.table.len(), (0, 0));
+        for (&name, &content) in self.references.iter().zip(&self.definitions) {
             if content == UNSET {
                 continue;
             }
             let known = &mut self.contents[name as usize];
-            if known.0 != unit {
-                *known = (unit, content);
+            if known.0 != self.round {
+                *known = (self.round, content);
             } else if known.1 != content {
                 found = true;
                 break;
-            }
-        }
-        // The marks are this round's only.
-        for index in 0..nodes.nodes.len() {
-            if self.definitions[index] != UNSET {
-                self.contents[self.references[index] as usize].0 = UNSET;
             }
         }
         if !found {

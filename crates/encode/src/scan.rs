@@ -7,7 +7,7 @@ use gimli::constants as dw;
 
 use crate::dwarf::Dwarf;
 use crate::attributes::{AttributeReader, Class, UnitScan};
-use crate::dwarf::abbreviation::{Abbreviation, AbbreviationTable, Field, PlainMember, Role};
+use crate::dwarf::abbreviation::{Abbreviation, AbbreviationTable, Field, Plain, Role};
 use crate::dwarf::bytes::{Bytes, Damage};
 use crate::dwarf::location::{self, Address};
 use crate::dwarf::unit::{Format, UnitHeader, UnitRoot};
@@ -42,6 +42,8 @@ struct Context {
     /// Rows that lie on `set_aside` because a node below it has rows of its own.
     set_aside: u32,
     parameters: u32,
+    /// The innermost context that a node owns, this one included: 1 + its index, 0 for none.
+    collecting: u32,
 }
 
 /// What to look for in a unit.
@@ -112,7 +114,7 @@ impl<'n, 'd> Scanner<'n, 'd> {
         let end = bytes.data.len();
         let mut at = unit.root.first_child;
         let mut context =
-            Context { owner: Owner::Scope, in_function: false, rows: 0, set_aside: 0, parameters: 0 };
+            Context { owner: Owner::Scope, in_function: false, rows: 0, set_aside: 0, parameters: 0, collecting: 0 };
         self.contexts.push(context);
         while at < end {
             let offset = at;
@@ -120,22 +122,18 @@ impl<'n, 'd> Scanner<'n, 'd> {
             if code == 0 {
                 self.contexts.pop();
                 self.close(context, out);
-                match self.contexts.last_mut() {
-                    Some(outer) => {
-                        if matches!((outer.owner, context.owner), (Owner::Node(_), Owner::Node(_))) {
-                            outer.rows = out.rows.len() as u32;
-                        }
-                        context = *outer;
-                    }
-                    None => return Ok(()),
+                let Some(&outer) = self.contexts.last() else { return Ok(()) };
+                if matches!(context.owner, Owner::Node(_)) && outer.collecting > 0 {
+                    self.contexts[outer.collecting as usize - 1].rows = out.rows.len() as u32;
                 }
+                let Some(&outer) = self.contexts.last() else { return Ok(()) };
+                context = outer;
                 continue;
             }
             let abbreviation = unit.table.get(code)?;
-            if let Some(layout) = abbreviation.member
-                && let Owner::Node(owner) = context.owner
+            if let Some(layout) = abbreviation.plain
+                && self.plain(unit, abbreviation.role, layout, offset as u32, &mut at, context, out)?
             {
-                self.plain_member(unit, layout, owner, &mut at, out)?;
                 continue;
             }
             let owner = self.die(unit, abbreviation, offset as u32, &mut at, context, out)?;
@@ -152,13 +150,16 @@ impl<'n, 'd> Scanner<'n, 'd> {
             if self.contexts.len() >= DEEPEST {
                 return Err(Damage::TooDeep);
             }
-            if let (Owner::Node(_), Owner::Node(_)) = (context.owner, owner)
-                && let Some(outer) = self.contexts.last_mut()
-            {
-                // A type inside a type: what the outer one has so far makes room.
-                let rows = out.rows.drain(outer.rows as usize..);
-                outer.set_aside += rows.len() as u32;
-                self.set_aside.extend(rows);
+            let mut collecting = context.collecting;
+            if matches!(owner, Owner::Node(_)) {
+                if collecting > 0 {
+                    // A type inside a type: what the outer one has so far makes room.
+                    let outer = &mut self.contexts[collecting as usize - 1];
+                    let rows = out.rows.drain(outer.rows as usize..);
+                    outer.set_aside += rows.len() as u32;
+                    self.set_aside.extend(rows);
+                }
+                collecting = self.contexts.len() as u32 + 1;
             }
             context = Context {
                 owner,
@@ -166,6 +167,7 @@ impl<'n, 'd> Scanner<'n, 'd> {
                 rows: out.rows.len() as u32,
                 set_aside: 0,
                 parameters: self.open_parameters.len() as u32,
+                collecting,
             };
             self.contexts.push(context);
         }
@@ -389,38 +391,73 @@ impl<'n, 'd> Scanner<'n, 'd> {
         u32::try_from(count).unwrap_or(0)
     }
 
-    /// A member that is nothing but a name, a type and a place, all at fixed offsets in the DIE: nearly all are.
+    /// A DIE without children that is nothing but a name, a type and a number, at fixed offsets: nearly all are. False
+    /// if it has to be looked at in full after all.
     #[inline]
-    fn plain_member(
+    #[allow(clippy::too_many_arguments)]
+    fn plain(
         &mut self,
         unit: &UnitScan<'_, '_>,
-        layout: PlainMember,
-        owner: u32,
+        role: Role,
+        layout: Plain,
+        offset: u32,
         at: &mut usize,
+        context: Context,
         out: &mut Nodes,
-    ) -> Result<(), Damage> {
+    ) -> Result<bool, Damage> {
+        let kind = match (role, context.owner) {
+            (_, Owner::Nothing) => return Ok(false),
+            (Role::Member | Role::Enumerator | Role::Parameter, Owner::Node(_)) => NodeKind::Void,
+            (Role::Pointer, _) => NodeKind::Pointer,
+            (Role::Const, _) => NodeKind::Const,
+            (Role::Volatile, _) => NodeKind::Volatile,
+            (Role::Typedef, _) => NodeKind::Typedef,
+            _ => return Ok(false),
+        };
         let bytes = Bytes { data: unit.bytes.block(*at, usize::from(layout.size))?, ..unit.bytes };
-        *at += usize::from(layout.size);
-        if !matches!(out.nodes[owner as usize].kind, NodeKind::Struct | NodeKind::Union) {
-            return Ok(());
-        }
         let name = match layout.name {
             Some(name) => self.reader.string_or_none(unit, bytes.u32(usize::from(name))?, out),
             None => Name::NONE,
         };
-        let target = bytes.u32(usize::from(layout.target))?;
-        let byte = match layout.location {
-            Some((location, 1)) => bytes.u8(usize::from(location))?,
-            Some((location, 2)) => bytes.u16(usize::from(location))?,
-            Some((location, _)) => bytes.u32(usize::from(location))?,
+        let mut target = match layout.target {
+            Some(target) => bytes.u32(usize::from(target))?,
             None => 0,
         };
         if target >= unit.bytes.data.len() as u64 {
             out.damage.push(Damage::BadReference);
-            return Ok(());
+            target = 0;
         }
-        out.rows.push([name.0, target as u32, (byte as u32).wrapping_mul(8), 0]);
-        Ok(())
+        let number = match layout.number {
+            Some((number, 1)) => bytes.u8(usize::from(number))?,
+            Some((number, 2)) => bytes.u16(usize::from(number))?,
+            Some((number, _)) => bytes.u32(usize::from(number))?,
+            None => 0,
+        };
+        if let (NodeKind::Void, Owner::Node(owner)) = (kind, context.owner) {
+            let row = match (role, out.nodes[owner as usize].kind) {
+                (Role::Member, NodeKind::Struct | NodeKind::Union) => {
+                    [name.0, target as u32, (number as u32).wrapping_mul(8), 0]
+                }
+                (Role::Enumerator, NodeKind::Enum) if layout.number.is_some() => [name.0, number as u32, 0, 0],
+                (Role::Parameter, NodeKind::Subroutine) => [name.0, target as u32, 0, 0],
+                _ => return Ok(false),
+            };
+            out.rows.push(row);
+        } else {
+            out.nodes.push(Node {
+                offset,
+                kind,
+                flags: 0,
+                encoding: 0,
+                name,
+                target: target as u32,
+                size: 0,
+                first: 0,
+                count: 0,
+            });
+        }
+        *at += usize::from(layout.size);
+        Ok(true)
     }
 
     fn member(&mut self, unit: &UnitScan<'_, '_>, context: Context, out: &mut Nodes) -> Result<Owner, Damage> {

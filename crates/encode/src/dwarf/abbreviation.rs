@@ -292,6 +292,19 @@ impl Role {
         }
     }
 
+    fn may_be_plain(self) -> bool {
+        matches!(
+            self,
+            Self::Member
+                | Self::Enumerator
+                | Self::Parameter
+                | Self::Pointer
+                | Self::Const
+                | Self::Volatile
+                | Self::Typedef
+        )
+    }
+
     /// Which attributes a DIE of this role is asked for.
     fn field(self, name: dw::DwAt) -> Field {
         let field = match name {
@@ -331,8 +344,8 @@ impl Role {
             | Self::Restrict
             | Self::Transparent
             | Self::Typedef
-            | Self::Unspecified
-            | Self::Opaque => &[Field::Name, Field::Type, Field::ByteSize, Field::Annotation],
+            | Self::Unspecified => &[Field::Name, Field::Type, Field::Annotation],
+            Self::Opaque => &[Field::Name, Field::Type, Field::ByteSize, Field::Annotation],
             Self::Struct | Self::Union => &[
                 Field::Name,
                 Field::ByteSize,
@@ -443,19 +456,20 @@ pub struct Abbreviation {
     pub take: Plan,
     /// Takes nothing but `DW_AT_sibling`.
     pub pass: Plan,
-    /// Where a plain member has what, if it is one.
-    pub member: Option<PlainMember>,
+    /// Where the DIE has what, if it is a plain one.
+    pub plain: Option<Plain>,
 }
 
-/// A `DW_TAG_member` of which only name, type and location matter, all at fixed offsets.
+/// A DIE without children of which only a name, a type and a number matter, all at fixed offsets: members,
+/// enumerators, parameters, pointers, qualifiers, typedefs.
 #[derive(Debug, Clone, Copy)]
-pub struct PlainMember {
+pub struct Plain {
     /// Offset of `DW_AT_name`, a 4-byte `DW_FORM_strp`, behind the abbreviation code.
     pub name: Option<u16>,
     /// Offset of `DW_AT_type`, a `DW_FORM_ref4`.
-    pub target: u16,
-    /// Offset of `DW_AT_data_member_location`, and its size in bytes.
-    pub location: Option<(u16, u8)>,
+    pub target: Option<u16>,
+    /// Offset of `DW_AT_data_member_location` or `DW_AT_const_value`, and its size in bytes.
+    pub number: Option<(u16, u8)>,
     /// Bytes of all attributes.
     pub size: u16,
 }
@@ -506,31 +520,30 @@ impl AbbreviationTable {
                 }
                 self.sparse.entry(code).or_insert(index as u32);
             }
-            let member =
-                if role == Role::Member && !children { self.plain_member(take, format) } else { None };
-            self.entries.push(Abbreviation { role, children, declared, located, take, pass, member });
+            let plain = if role.may_be_plain() && !children { self.plain(take, format) } else { None };
+            self.entries.push(Abbreviation { role, children, declared, located, take, pass, plain });
         }
     }
 
-    /// Recognises a plain member by its plan.
-    fn plain_member(&self, plan: Plan, format: Format) -> Option<PlainMember> {
-        let mut member = PlainMember { name: None, target: 0, location: None, size: 0 };
+    /// Recognises a plain DIE by its plan.
+    fn plain(&self, plan: Plan, format: Format) -> Option<Plain> {
+        let mut plain = Plain { name: None, target: None, number: None, size: 0 };
         let mut at = 0u16;
         for step in self.steps(plan) {
             at = at.checked_add(step.skip)?;
             let size = step.shape.fixed_size(format)? as u16;
             match (step.field, step.shape) {
-                (Field::Name, Shape::StringOffset) if format.offset_size == 4 => member.name = Some(at),
-                (Field::Type, Shape::Reference(4)) => member.target = at,
-                (Field::MemberLocation, Shape::U8 | Shape::U16 | Shape::U32) => {
-                    member.location = Some((at, size as u8));
+                (Field::Name, Shape::StringOffset) if format.offset_size == 4 => plain.name = Some(at),
+                (Field::Type, Shape::Reference(4)) => plain.target = Some(at),
+                (Field::MemberLocation | Field::ConstValue, Shape::U8 | Shape::U16 | Shape::U32) => {
+                    plain.number = Some((at, size as u8));
                 }
                 _ => return None,
             }
             at = at.checked_add(size)?;
         }
-        member.size = at.checked_add(plan.tail)?;
-        self.steps(plan).iter().any(|step| step.field == Field::Type).then_some(member)
+        plain.size = at.checked_add(plan.tail)?;
+        Some(plain)
     }
 
     fn plan(

@@ -53,6 +53,43 @@ fn the_manual_explains_every_option_of_encode() {
 }
 
 #[test]
+fn each_excused_difference_from_pahole_is_explained() {
+    let manual = include_str!("../../../../docs/differences.md");
+    let excuses = include_str!("../../../../xtask/data/differences.toml");
+    let headings = excuses.lines().filter_map(|line| line.strip_prefix("why = \"")?.strip_suffix('"'));
+    let mut count = 0;
+    for heading in headings {
+        assert!(
+            manual.contains(&format!("\n## {heading}\n")),
+            "docs/differences.md has no heading {heading:?}"
+        );
+        count += 1;
+    }
+    assert!(count > 0);
+}
+
+#[test]
+fn links_between_pages_lead_to_files() {
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
+    let mut pages: Vec<std::path::PathBuf> =
+        std::fs::read_dir(format!("{root}/docs")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    pages.push(format!("{root}/README.md").into());
+    for page in pages {
+        let text = std::fs::read_to_string(&page).unwrap();
+        for link in text.split("](").skip(1).filter_map(|rest| rest.split([')', '#']).next()) {
+            let target = page.parent().unwrap().join(link);
+            assert!(link.contains("://") || target.exists(), "{}: {link}", page.display());
+        }
+    }
+}
+
+#[test]
+fn the_readme_has_the_two_commands() {
+    let readme = include_str!("../../../../README.md");
+    assert!(readme.contains("cargo run --release -- demo") && readme.contains("cargo xtask test"));
+}
+
+#[test]
 fn the_version_is_the_package_s() {
     assert_eq!(btfkit(&["--version"]).fine(), format!("btfkit {}\n", env!("CARGO_PKG_VERSION")));
 }

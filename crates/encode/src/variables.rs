@@ -190,6 +190,9 @@ const GENERATED_NAMES: [&[u8]; 26] = [
 /// The pointer to `event_X` that `TRACE_EVENT(X, …)` makes (include/trace/trace_events.h).
 const EVENT: &[u8] = b"__event_";
 
+/// `static const char __func__[]`, which C declares in every function that uses it (C17 §6.4.2.2), and its older names.
+const FUNCTION_NAMES: [&[u8]; 3] = [b"__func__", b"__FUNCTION__", b"__PRETTY_FUNCTION__"];
+
 /// Chooses variables; see the top of this module.
 pub fn select(
     states: &[VariableState],
@@ -232,6 +235,9 @@ fn candidates(
     // By symbol: has it a definition?
     let mut defined = vec![false; data.symbols.len()];
     let mut declarations: HashMap<Name, Vec<u32>> = HashMap::new();
+    // By name and size: an inlined function's `__func__` has a symbol, but no address in DWARF. Another one of its size
+    // has its type.
+    let mut function_names: HashMap<(Name, u64), Vec<u32>> = HashMap::new();
     let events: HashSet<&[u8]> = match options.variables {
         Variables::Lean => {
             data.symbols.iter().filter_map(|symbol| names.bytes(symbol.name).strip_prefix(EVENT)).collect()
@@ -266,6 +272,9 @@ fn candidates(
                 if let Some(symbol) = symbol {
                     defined[symbol as usize] = true;
                 }
+                if state.in_function && FUNCTION_NAMES.contains(&names.bytes(state.name)) {
+                    function_names.entry((state.name, candidate.type_size)).or_default().push(index as u32);
+                }
                 candidates.push(candidate);
             }
             Err(reason) => selection.left_out.push((name, reason)),
@@ -276,7 +285,7 @@ fn candidates(
             continue;
         }
         let name = names.bytes(symbol.name);
-        let known = declarations.get(&symbol.name);
+        let known = declarations.get(&symbol.name).or_else(|| function_names.get(&(symbol.base, symbol.size)));
         if known.is_none() && (!symbol.is_object || symbol.place.is_none()) {
             continue; // a label that nobody declares: no variable
         }

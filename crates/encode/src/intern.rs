@@ -33,8 +33,6 @@ pub struct Interner {
     variants: Vec<u32>,
     /// By node: waits for others on the stack.
     open: Vec<bool>,
-    /// By DIE offset: the node, if `nodes[it].offset` says so too; needs no clearing.
-    by_offset: Vec<u32>,
     /// By DIE offset: (round, record that stands for it), valid in that round; needs no clearing.
     known: Vec<(u32, u32)>,
     round: u32,
@@ -46,6 +44,8 @@ pub struct Interner {
     /// (record that stands for a cycle, node where it closes) of this unit.
     cycles: Vec<(RecordId, u32)>,
     words: Vec<u32>,
+    /// The records of the unit at hand.
+    found: Vec<RecordId>,
     /// By record: the unit that last had it.
     seen: Vec<u32>,
     /// By record of a name: (round, content).
@@ -68,28 +68,14 @@ pub struct UnitTypes {
 }
 
 impl Interner {
-    /// Learns where the nodes are.
-    pub fn index(&mut self, nodes: &Nodes, linked: bool) {
-        if !linked {
-            for (index, node) in nodes.nodes.iter().enumerate() {
-                let offset = node.offset as usize;
-                if offset >= self.by_offset.len() {
-                    self.by_offset.resize(offset + offset / 2 + 1024, 0);
-                    self.known.resize(self.by_offset.len(), (0, 0));
-                }
-                self.by_offset[offset] = index as u32;
-            }
-        }
-    }
-
-    /// Makes records of all type nodes, which are indexed. With `linked`, references are node numbers + 1 already.
+    /// Makes records of all type nodes. With `linked`, references are node numbers + 1 already.
     pub fn unit(&mut self, unit: u32, nodes: &Nodes, linked: bool) -> UnitTypes {
         let count = nodes.nodes.len();
         self.variants.clear();
         self.variants.resize(count, 0);
         self.round(unit, nodes, linked);
         let mut conflicted = false;
-        while self.separate(unit, nodes) {
+        while self.separate(nodes) {
             conflicted = true;
             self.round(unit, nodes, linked);
         }
@@ -114,13 +100,17 @@ impl Interner {
         if linked {
             return Some(reference - 1).filter(|&node| (node as usize) < nodes.nodes.len());
         }
-        let node = *self.by_offset.get(reference as usize)?;
-        (nodes.nodes.get(node as usize)?.offset == reference).then_some(node)
+        // Nodes are in the order of their DIEs.
+        nodes.nodes.binary_search_by_key(&reference, |node| node.offset).ok().map(|node| node as u32)
     }
 
     fn round(&mut self, unit: u32, nodes: &Nodes, linked: bool) {
         let count = nodes.nodes.len();
         self.round += 1;
+        let end = nodes.nodes.last().map_or(0, |node| node.offset as usize + 1);
+        if !linked && end > self.known.len() {
+            self.known.resize(end, (0, 0));
+        }
         self.recent.resize(1 << RECENT_BITS, RecordId::VOID);
         self.references.clear();
         self.references.resize(count, UNSET);
@@ -458,7 +448,7 @@ impl Interner {
 
     /// Gives names with several contents in this unit a number for each; false if there is nothing left to tell
     /// apart.
-    fn separate(&mut self, unit: u32, nodes: &Nodes) -> bool {
+    fn separate(&mut self, nodes: &Nodes) -> bool {
         let mut found = false;
         self.contents.resize(self.table.len(), (0, 0));
         for (&name, &content) in self.references.iter().zip(&self.definitions) {
@@ -512,6 +502,7 @@ impl Interner {
 
     fn collect(&mut self, unit: u32, nodes: &Nodes, conflicted: bool) -> UnitTypes {
         let mut types = UnitTypes::default();
+        self.found.clear();
         self.seen.resize(self.table.len(), UNSET);
         for index in 0..nodes.nodes.len() {
             // Sizes that no C type has mostly come from location expressions, and no type refers to them.
@@ -521,7 +512,7 @@ impl Interner {
             for record in [self.references[index], self.definitions[index]] {
                 if record != UNSET && self.seen[record as usize] != unit {
                     self.seen[record as usize] = unit;
-                    types.records.push(RecordId(record));
+                    self.found.push(RecordId(record));
                 }
             }
             if conflicted && self.variants[index] != 0 {

@@ -127,6 +127,9 @@ pub fn encode(
     report.entries = collected.nodes;
     report.damage = collected.damage.iter().map(|(damage, count)| (damage.to_string(), *count)).collect();
     report.missing_files = files.missing.clone();
+    for section in units.files[0].scanned_sections() {
+        main.release(section);
+    }
     watch.lap("scan", &mut report);
     if collected.nodes == 0 {
         return Err(Error::NothingToEncode {

@@ -193,8 +193,7 @@ impl<'a> Index<'a> {
 }
 
 /// Fills in what nodes leave to others: names of completed classes, storage units of old-style bit-fields.
-pub fn complete(nodes: &mut Nodes, interner: &mut Interner, linked: bool) {
-    interner.index(nodes, linked);
+pub fn complete(nodes: &mut Nodes, interner: &Interner, linked: bool) {
     for number in 0..nodes.nodes.len() {
         let node = nodes.nodes[number];
         if matches!(node.kind, NodeKind::Struct | NodeKind::Union) && node.target != 0 && node.name.is_none() {

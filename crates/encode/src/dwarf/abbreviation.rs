@@ -454,7 +454,7 @@ pub struct Abbreviation {
     pub located: bool,
     /// Takes every field that the role wants.
     pub take: Plan,
-    /// Takes nothing but `DW_AT_sibling`.
+    /// Takes `DW_AT_sibling`, and as little else as is cheap.
     pub pass: Plan,
     /// Where the DIE has what, if it is a plain one.
     pub plain: Option<Plain>,
@@ -509,10 +509,15 @@ impl AbbreviationTable {
                     && matches!(shape, Shape::Expression | Shape::Block(_) | Shape::BlockUleb | Shape::Indirect);
                 role.field(name)
             })?;
-            let mut again = attributes;
-            let pass = self.plan(section, &mut again, format, |name, _| {
-                if name == dw::DW_AT_sibling { Field::Sibling } else { Field::Ignored }
-            })?;
+            // Only these are passed over in numbers; any other may as well be taken and forgotten.
+            let pass = if matches!(role, Role::Variable | Role::Parameter) {
+                let mut again = attributes;
+                self.plan(section, &mut again, format, |name, _| {
+                    if name == dw::DW_AT_sibling { Field::Sibling } else { Field::Ignored }
+                })?
+            } else {
+                take
+            };
             let index = self.entries.len() as u64;
             if code != index + 1 || !self.sparse.is_empty() {
                 if self.sparse.is_empty() {

@@ -140,6 +140,11 @@ impl<'d> Dwarf<'d> {
         self.bytes(&section[unit.offset..unit.end])
     }
 
+    /// The sections that the scan alone reads: all but the strings.
+    pub fn scanned_sections(&self) -> [&[u8]; 7] {
+        [&self.info, &self.types, &self.abbrev, &self.addr, &self.loclists, &self.loc, &self.rnglists]
+    }
+
     /// All unit headers, in the order of the file, and what could not be read.
     pub fn units(&self, file: u32) -> (Vec<UnitHeader>, Vec<Damage>) {
         let (mut units, mut damage) = (Vec::new(), Vec::new());

@@ -18,10 +18,10 @@ use crate::functions::{self, FunctionState, FunctionSymbols};
 use crate::intern::{Interner, UnitTypes};
 use crate::linked;
 use crate::names::{Name, Names};
+use crate::nodes::{DECLARATION, DeclTag, NodeKind, Nodes};
 use crate::object::Object;
 use crate::options::{Options, Variables};
 use crate::record::{RecordId, RecordTable};
-use crate::nodes::{DECLARATION, DeclTag, NodeKind, Nodes};
 use crate::scan::{Scanner, Wanted};
 use crate::variables::VariableState;
 
@@ -145,10 +145,10 @@ impl Source<'_, '_> {
 /// Scans all units.
 pub fn collect(source: &Source<'_, '_>) -> Collected {
     let units = source.units;
-    if !units.iter().any(|unit| matches!(unit.kind, UnitKind::Type { .. })) {
-        if let Some(collected) = in_parallel(source) {
-            return collected;
-        }
+    if !units.iter().any(|unit| matches!(unit.kind, UnitKind::Type { .. }))
+        && let Some(collected) = in_parallel(source)
+    {
+        return collected;
     }
     linked::collect(source)
 }
@@ -223,7 +223,8 @@ pub struct Worker<'a, 'b, 'd> {
 impl<'a, 'b, 'd> Worker<'a, 'b, 'd> {
     /// A worker that has done nothing yet.
     pub fn new(source: &'a Source<'b, 'd>) -> Self {
-        let arguments = (0..12).map(|number| source.names.intern(format!("arg{number}").as_bytes())).collect();
+        let arguments =
+            (0..12).map(|number| source.names.intern(format!("arg{number}").as_bytes())).collect();
         Self {
             source,
             scanner: Scanner::new(source.names, source.wanted()),
@@ -294,7 +295,8 @@ impl<'a, 'b, 'd> Worker<'a, 'b, 'd> {
                 |position| arguments.get(position).copied(),
             );
             if let Some(state) = state
-                && (state.flags & functions::DECLARED == 0 || self.declared.insert((state.key, state.prototype)))
+                && (state.flags & functions::DECLARED == 0
+                    || self.declared.insert((state.key, state.prototype)))
             {
                 collected.functions.push(state);
             }
@@ -324,7 +326,11 @@ impl<'a, 'b, 'd> Worker<'a, 'b, 'd> {
                 for origin in linked::origins(&self.interner, nodes, node, is_linked) {
                     for tag in on_origins.get(&origin).into_iter().flatten() {
                         let state = (number, node);
-                        collected.state_tags.push(StateTag { state, component: tag.component, value: tag.value });
+                        collected.state_tags.push(StateTag {
+                            state,
+                            component: tag.component,
+                            value: tag.value,
+                        });
                     }
                 }
             }

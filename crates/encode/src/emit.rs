@@ -1,7 +1,7 @@
 //! Records, functions and variables into BTF.
 
-use std::borrow::Cow;
 use hashbrown::HashMap;
+use std::borrow::Cow;
 use std::hash::{BuildHasherDefault, Hasher};
 
 use btfkit_btf::{
@@ -76,7 +76,9 @@ impl<'a> Emitter<'a> {
     pub fn ids_of(&self, record: RecordId) -> Vec<TypeId> {
         let mut ids = Vec::new();
         ids.extend(self.ids.get(record.index()).filter(|&&id| id != 0).map(|&id| TypeId(id)));
-        ids.extend(self.other_ids.iter().filter(|((other, _), _)| *other == record).map(|(_, &id)| TypeId(id)));
+        ids.extend(
+            self.other_ids.iter().filter(|((other, _), _)| *other == record).map(|(_, &id)| TypeId(id)),
+        );
         ids
     }
 
@@ -230,7 +232,8 @@ struct Chains {
 
 impl Chains {
     fn of(table: &RecordTable) -> Self {
-        let mut chains = Self { lengths: Vec::with_capacity(table.len()), ends: Vec::with_capacity(table.len()) };
+        let mut chains =
+            Self { lengths: Vec::with_capacity(table.len()), ends: Vec::with_capacity(table.len()) };
         for (id, record) in table.iter() {
             let target = match record.kind {
                 Kind::Const | Kind::Volatile | Kind::Restrict => Some(record.words[0]),

@@ -12,8 +12,8 @@
 use hashbrown::HashMap;
 
 use crate::names::Name;
-use crate::record::{Aggregate, Kind, RecordId, RecordTable, head};
 use crate::nodes::{BITFIELDS, DECLARATION, Node, NodeKind, Nodes, Reference, Row, SIGNED, VARARG};
+use crate::record::{Aggregate, Kind, RecordId, RecordTable, head};
 
 const UNSET: u32 = u32::MAX;
 

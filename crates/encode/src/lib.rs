@@ -10,9 +10,9 @@
 #![warn(missing_docs)]
 
 mod abi;
+pub mod atomic_file;
 #[allow(missing_docs, unreachable_pub)]
 mod attributes;
-pub mod atomic_file;
 mod collect;
 #[allow(missing_docs, unreachable_pub)]
 mod dwarf;
@@ -166,7 +166,18 @@ pub fn encode(
     }
     watch.lap("select", &mut report);
 
-    let bytes = emit(main, options, &collected, &names, &settled, index, &choices, &selection, &data_symbols, &kfuncs)?;
+    let bytes = emit(
+        main,
+        options,
+        &collected,
+        &names,
+        &settled,
+        index,
+        &choices,
+        &selection,
+        &data_symbols,
+        &kfuncs,
+    )?;
     watch.lap("emit", &mut report);
     let (bytes, btf) = finish(bytes, options)?;
     watch.lap("sort", &mut report);
@@ -223,7 +234,8 @@ fn emit(
             emitter.id(record, world);
         }
     }
-    let kept: Vec<&FunctionChoice> = choices.iter().filter(|choice| choice.verdict == Verdict::Kept).collect();
+    let kept: Vec<&FunctionChoice> =
+        choices.iter().filter(|choice| choice.verdict == Verdict::Kept).collect();
     let prototypes: Vec<TypeId> =
         kept.iter().map(|choice| emitter.id(choice.prototype, settled.world(choice.unit))).collect();
     let types: Vec<TypeId> =
@@ -273,7 +285,8 @@ fn emit(
         let linkage = if variable.global { Linkage::Global } else { Linkage::Static };
         let id = builder.variable(name, target, linkage);
         if let Some(place) = variable.place {
-            let entry = SectionEntry { variable: id, offset: place.offset as u32, size: variable.size as u32 };
+            let entry =
+                SectionEntry { variable: id, offset: place.offset as u32, size: variable.size as u32 };
             entries.entry(place.section).or_default().push(entry);
         }
         let state = &collected.variables[variable.state as usize];
@@ -339,7 +352,8 @@ fn summarise(
     let mut sections: BTreeMap<String, (usize, u64)> = BTreeMap::new();
     for variable in &selection.variables {
         let section = variable.place.and_then(|place| data.section(place.section));
-        let name = section.map_or(String::new(), |section| String::from_utf8_lossy(&section.name).into_owned());
+        let name =
+            section.map_or(String::new(), |section| String::from_utf8_lossy(&section.name).into_owned());
         let entry = sections.entry(name).or_default();
         entry.0 += 1;
         entry.1 += variable.size;

@@ -5,15 +5,16 @@
 
 use gimli::constants as dw;
 
-use crate::dwarf::Dwarf;
 use crate::attributes::{AttributeReader, Class, UnitScan};
+use crate::dwarf::Dwarf;
 use crate::dwarf::abbreviation::{Abbreviation, AbbreviationTable, Field, Plain, Role};
 use crate::dwarf::bytes::{Bytes, Damage};
 use crate::dwarf::location::{self, Address};
 use crate::dwarf::unit::{Format, UnitHeader, UnitRoot};
 use crate::names::{Name, Names};
 use crate::nodes::{
-    BITFIELDS, DECLARATION, DeclTag, Function, Node, NodeKind, Nodes, Parameter, Place, Reference, Row, SIGNED, VARARG, Variable,
+    BITFIELDS, DECLARATION, DeclTag, Function, Node, NodeKind, Nodes, Parameter, Place, Reference, Row,
+    SIGNED, VARARG, Variable,
 };
 
 /// DIEs nested deeper than this are taken for damage.
@@ -113,8 +114,14 @@ impl<'n, 'd> Scanner<'n, 'd> {
         let bytes = unit.bytes;
         let end = bytes.data.len();
         let mut at = unit.root.first_child;
-        let mut context =
-            Context { owner: Owner::Scope, in_function: false, rows: 0, set_aside: 0, parameters: 0, collecting: 0 };
+        let mut context = Context {
+            owner: Owner::Scope,
+            in_function: false,
+            rows: 0,
+            set_aside: 0,
+            parameters: 0,
+            collecting: 0,
+        };
         self.contexts.push(context);
         while at < end {
             let offset = at;
@@ -218,7 +225,7 @@ impl<'n, 'd> Scanner<'n, 'd> {
             role = Role::Ignored;
         }
         let pass = match role {
-            Role::Ignored | Role::Scope | Role::UnspecifiedParameters => true,
+            Role::Ignored | Role::Scope | Role::Inlined | Role::UnspecifiedParameters => true,
             Role::Parameter => !matches!(context.owner, Owner::Function(_) | Owner::Node(_)),
             Role::Member | Role::Enumerator | Role::Subrange => !matches!(context.owner, Owner::Node(_)),
             Role::Variable => {
@@ -227,13 +234,16 @@ impl<'n, 'd> Scanner<'n, 'd> {
                         && !abbreviation.declared
                         && !(self.wanted.function_statics && abbreviation.located))
             }
-            Role::ChildAnnotation => !matches!(context.owner, Owner::Node(_) | Owner::Part(..) | Owner::Function(_)),
+            Role::ChildAnnotation => {
+                !matches!(context.owner, Owner::Node(_) | Owner::Part(..) | Owner::Function(_))
+            }
             _ => false,
         };
         if pass {
             self.reader.take(unit, abbreviation.pass, at, out)?;
             return Ok(match role {
                 Role::Scope => Owner::Scope,
+                Role::Inlined if self.wanted.function_statics => Owner::Scope,
                 Role::UnspecifiedParameters => {
                     match context.owner {
                         Owner::Function(function) => out.functions[function as usize].vararg = true,
@@ -264,18 +274,15 @@ impl<'n, 'd> Scanner<'n, 'd> {
         let index = out.nodes.len() as u32;
         let owner = Owner::Node(index);
         match role {
-            Role::Member => return Ok(self.member(unit, context, out).unwrap_or_else(|damage| lose(out, damage))),
+            Role::Member => {
+                return Ok(self.member(unit, context, out).unwrap_or_else(|damage| lose(out, damage)));
+            }
             Role::Enumerator => {
                 if let Some((value, class)) = attributes.get(Field::ConstValue)
                     && matches!(class, Class::Constant | Class::Signed)
                 {
                     let negative = class == Class::Signed && (value as i64) < 0;
-                    out.rows.push([
-                        node.name.0,
-                        value as u32,
-                        (value >> 32) as u32,
-                        u32::from(negative),
-                    ]);
+                    out.rows.push([node.name.0, value as u32, (value >> 32) as u32, u32::from(negative)]);
                 }
                 return Ok(Owner::Nothing);
             }
@@ -292,7 +299,9 @@ impl<'n, 'd> Scanner<'n, 'd> {
                 return Ok(Owner::Nothing);
             }
             Role::Variable => {
-                return Ok(self.variable(unit, node, context, out).unwrap_or_else(|damage| lose(out, damage)));
+                return Ok(self
+                    .variable(unit, node, context, out)
+                    .unwrap_or_else(|damage| lose(out, damage)));
             }
             Role::Subprogram => {
                 return Ok(self.function(unit, node, out).unwrap_or_else(|damage| lose(out, damage)));
@@ -347,7 +356,9 @@ impl<'n, 'd> Scanner<'n, 'd> {
                 node.size = attributes.name(Field::ConstValue).0;
                 node.target = attributes.reference(Field::Annotation);
             }
-            Role::Scope | Role::Ignored | Role::UnspecifiedParameters => return Ok(Owner::Nothing),
+            Role::Scope | Role::Inlined | Role::Ignored | Role::UnspecifiedParameters => {
+                return Ok(Owner::Nothing);
+            }
         }
         if role != Role::SharedAnnotation && attributes.has(Field::Annotation) {
             out.annotated.push((index, -1, attributes.reference(Field::Annotation)));
@@ -358,9 +369,9 @@ impl<'n, 'd> Scanner<'n, 'd> {
 
     fn base(&self, node: &mut Node) {
         let attributes = &self.reader.attributes;
-        let size = attributes.number(Field::ByteSize).or_else(|| {
-            attributes.number(Field::BitSize).map(|bits| bits.div_ceil(8))
-        });
+        let size = attributes
+            .number(Field::ByteSize)
+            .or_else(|| attributes.number(Field::BitSize).map(|bits| bits.div_ceil(8)));
         node.size = size.and_then(|size| u32::try_from(size).ok()).unwrap_or(0);
         let encoding = attributes.number(Field::Encoding).unwrap_or(0);
         (node.kind, node.encoding) = match dw::DwAte(encoding as u8) {
@@ -438,7 +449,9 @@ impl<'n, 'd> Scanner<'n, 'd> {
                 (Role::Member, NodeKind::Struct | NodeKind::Union) => {
                     [name.0, target as u32, (number as u32).wrapping_mul(8), 0]
                 }
-                (Role::Enumerator, NodeKind::Enum) if layout.number.is_some() => [name.0, number as u32, 0, 0],
+                (Role::Enumerator, NodeKind::Enum) if layout.number.is_some() => {
+                    [name.0, number as u32, 0, 0]
+                }
                 (Role::Parameter, NodeKind::Subroutine) => [name.0, target as u32, 0, 0],
                 _ => return Ok(false),
             };
@@ -460,7 +473,12 @@ impl<'n, 'd> Scanner<'n, 'd> {
         Ok(true)
     }
 
-    fn member(&mut self, unit: &UnitScan<'_, '_>, context: Context, out: &mut Nodes) -> Result<Owner, Damage> {
+    fn member(
+        &mut self,
+        unit: &UnitScan<'_, '_>,
+        context: Context,
+        out: &mut Nodes,
+    ) -> Result<Owner, Damage> {
         let Owner::Node(owner) = context.owner else { return Ok(Owner::Nothing) };
         let attributes = &self.reader.attributes;
         let kind = out.nodes[owner as usize].kind;
@@ -484,13 +502,13 @@ impl<'n, 'd> Scanner<'n, 'd> {
                 start.wrapping_add(offset)
             } else {
                 match attributes.number(Field::ByteSize) {
-                    Some(size) => start
-                        .wrapping_add(size.wrapping_mul(8))
-                        .wrapping_sub(offset)
-                        .wrapping_sub(bits),
+                    Some(size) => {
+                        start.wrapping_add(size.wrapping_mul(8)).wrapping_sub(offset).wrapping_sub(bits)
+                    }
                     None => {
                         // The storage unit is as large as the member's type; known when all is read.
-                        out.storage_fixups.push((owner, out.rows.len() as u32 - context.rows + context.set_aside));
+                        out.storage_fixups
+                            .push((owner, out.rows.len() as u32 - context.rows + context.set_aside));
                         start.wrapping_sub(offset).wrapping_sub(bits)
                     }
                 }
@@ -551,7 +569,12 @@ impl<'n, 'd> Scanner<'n, 'd> {
         }
     }
 
-    fn function(&mut self, unit: &UnitScan<'_, '_>, mut node: Node, out: &mut Nodes) -> Result<Owner, Damage> {
+    fn function(
+        &mut self,
+        unit: &UnitScan<'_, '_>,
+        mut node: Node,
+        out: &mut Nodes,
+    ) -> Result<Owner, Damage> {
         if !self.wanted.functions {
             // Types inside it still count.
             return Ok(Owner::Scope);

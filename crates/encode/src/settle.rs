@@ -178,9 +178,9 @@ impl Settled {
                 for world in self.members.worlds(record) {
                     let values = &self.worlds[world];
                     for other in self.members.worlds(record).map(|other| &self.worlds[other]) {
-                        let agree = reached
-                            .iter()
-                            .all(|&name| values[name] == 0 || other[name] == 0 || values[name] == other[name]);
+                        let agree = reached.iter().all(|&name| {
+                            values[name] == 0 || other[name] == 0 || values[name] == other[name]
+                        });
                         if !agree {
                             continue;
                         }
@@ -253,9 +253,8 @@ fn by_name_and_use(
     }
     for (_, contents) in &mut several {
         let key = |content: RecordId| render::content(table, names, content);
-        contents.sort_by(|&a, &b| {
-            counts[b.index()].cmp(&counts[a.index()]).then_with(|| key(a).cmp(&key(b)))
-        });
+        contents
+            .sort_by(|&a, &b| counts[b.index()].cmp(&counts[a.index()]).then_with(|| key(a).cmp(&key(b))));
     }
     several.sort_by_cached_key(|(name, _)| {
         let record = table.get(*name);

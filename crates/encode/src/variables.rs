@@ -150,8 +150,13 @@ impl Sizes<'_> {
 }
 
 /// Names that no debugger's user ever asks for: addresses for the linker's tables.
-const LINKER_NAMES: [&[u8]; 5] =
-    [b"__UNIQUE_ID", b"__tpstrtab_", b"__BTF_ID__", b"__gendwarfksyms_ptr_", b"__func_stack_frame_non_standard_"];
+const LINKER_NAMES: [&[u8]; 5] = [
+    b"__UNIQUE_ID",
+    b"__tpstrtab_",
+    b"__BTF_ID__",
+    b"__gendwarfksyms_ptr_",
+    b"__func_stack_frame_non_standard_",
+];
 
 /// Sections that the kernel gives back once it has booted (include/asm-generic/vmlinux.lds.h).
 const FREED_SECTIONS: [&[u8]; 5] = [b".init", b".exit", b".discard", b"__modver", b".altinstr"];
@@ -317,7 +322,8 @@ fn candidates(
             match candidate(index, state, symbol.name, place, Some(number as u32), data, sizes) {
                 Ok(candidate) => {
                     // The type of the symbol's size; else the largest.
-                    let score = if candidate.type_size == symbol.size { u64::MAX } else { candidate.type_size };
+                    let score =
+                        if candidate.type_size == symbol.size { u64::MAX } else { candidate.type_size };
                     let better = match &best {
                         None => true,
                         Some((_, known)) if *known != score => score > *known,
@@ -374,7 +380,9 @@ fn find_place(
         first = first.or(Some(place));
     }
     // Without a symbol: the compiler may have dropped it. But what the linker discarded claims to be at address 0.
-    first.filter(|place| address.value != 0 && (place.offset != 0 || !data.complete)).map(|place| (place, None))
+    first
+        .filter(|place| address.value != 0 && (place.offset != 0 || !data.complete))
+        .map(|place| (place, None))
 }
 
 fn candidate(
@@ -471,8 +479,9 @@ fn place(
         });
         match overlapped {
             None => placed.push(candidate),
-            Some(last) if last.variable.name == candidate.variable.name
-                && last.variable.place == candidate.variable.place => {}
+            Some(last)
+                if last.variable.name == candidate.variable.name
+                    && last.variable.place == candidate.variable.place => {}
             Some(last) => {
                 // What starts inside another: the other was there first, unless only its declared type makes it so
                 // large, not its symbol.

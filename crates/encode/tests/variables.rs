@@ -250,7 +250,11 @@ SECTIONS { .text 0x10000 : { *(.text) } .data 0x20000 : { *(.data) } .data..perc
             source: SOURCE,
             with: BOTH,
             link: "ld.bfd -T map.ld",
-            expect: &["section .data..percpu { first @0 +4, second @8 +8 }", "section .data { plain @0 +4 }", "!discarded"],
+            expect: &[
+                "section .data..percpu { first @0 +4, second @8 +8 }",
+                "section .data { plain @0 +4 }",
+                "!discarded",
+            ],
             ..Row::PLAIN
         },
         Row {

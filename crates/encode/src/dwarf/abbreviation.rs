@@ -54,7 +54,6 @@ impl Field {
 pub enum Shape {
     U8,
     U16,
-    U24,
     U32,
     U64,
     Wide16,
@@ -142,7 +141,6 @@ impl Shape {
         Some(match self {
             Self::U8 => 1,
             Self::U16 => 2,
-            Self::U24 => 3,
             Self::U32 => 4,
             Self::U64 | Self::SignatureReference => 8,
             Self::Wide16 => 16,
@@ -240,6 +238,8 @@ pub enum Role {
     SharedAnnotation,
     /// Holds DIEs that matter: lexical blocks, namespaces, modules.
     Scope,
+    /// A copy of a function inside another one: static variables may have their place here.
+    Inlined,
     /// Neither it nor what is below it matters.
     Ignored,
 }
@@ -278,6 +278,7 @@ impl Role {
             dw::DW_TAG_unspecified_parameters => Self::UnspecifiedParameters,
             dw::DW_TAG_subprogram => Self::Subprogram,
             dw::DW_TAG_variable => Self::Variable,
+            dw::DW_TAG_inlined_subroutine => Self::Inlined,
             DW_TAG_LLVM_ANNOTATION => Self::ChildAnnotation,
             DW_TAG_GNU_ANNOTATION => Self::SharedAnnotation,
             dw::DW_TAG_lexical_block
@@ -419,7 +420,7 @@ impl Role {
             Self::ChildAnnotation | Self::SharedAnnotation => {
                 &[Field::Name, Field::ConstValue, Field::Annotation]
             }
-            Self::Scope | Self::Ignored | Self::UnspecifiedParameters => &[Field::Sibling],
+            Self::Scope | Self::Inlined | Self::Ignored | Self::UnspecifiedParameters => &[Field::Sibling],
         };
         if wanted.contains(&field) { field } else { Field::Ignored }
     }
@@ -506,7 +507,10 @@ impl AbbreviationTable {
             let take = self.plan(section, &mut at, format, |name, shape| {
                 declared |= name == dw::DW_AT_declaration;
                 located |= name == dw::DW_AT_location
-                    && matches!(shape, Shape::Expression | Shape::Block(_) | Shape::BlockUleb | Shape::Indirect);
+                    && matches!(
+                        shape,
+                        Shape::Expression | Shape::Block(_) | Shape::BlockUleb | Shape::Indirect
+                    );
                 role.field(name)
             })?;
             // Only these are passed over in numbers; any other may as well be taken and forgotten.

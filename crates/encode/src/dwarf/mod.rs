@@ -64,12 +64,11 @@ pub struct Dwarf<'d> {
 impl<'d> Dwarf<'d> {
     /// The debug sections of `object`; `.dwo` sections if `split`.
     pub fn of(object: &'d Object, split: bool) -> object::Result<Self> {
-        let mut dwarf =
-            Self { big_endian: object.is_big_endian(), is_split: split, ..Self::default() };
+        let mut dwarf = Self { big_endian: object.is_big_endian(), is_split: split, ..Self::default() };
         let suffix = if split { ".dwo" } else { "" };
         let load = |name: &str| -> object::Result<(Cow<'d, [u8]>, RelocationTargets)> {
             let name = format!("{name}{suffix}");
-            let mut sections = object.debug_sections(&name).filter(|section| section.has_content());
+            let mut sections = object.debug_sections(&name).filter(object::Section::has_content);
             let Some(section) = sections.next() else { return Ok(Default::default()) };
             let content = object.section_content(section.index)?;
             let (mut bytes, mut targets) = (content.bytes, content.targets);

@@ -71,7 +71,8 @@ fn same(table: &RecordTable, mut a: RecordId, mut b: RecordId, typedefs: Typedef
             left.words.len() == right.words.len()
                 && (0..left.words.len()).step_by(2).all(|position| {
                     // `...` is a parameter of type void without a name.
-                    let vararg = |words: &[u32]| position > 0 && words[position - 1] == 0 && words[position] == 0;
+                    let vararg =
+                        |words: &[u32]| position > 0 && words[position - 1] == 0 && words[position] == 0;
                     vararg(left.words) == vararg(right.words) && below(position)
                 })
         }
@@ -91,7 +92,11 @@ fn without_typedefs(table: &RecordTable, mut id: RecordId) -> RecordId {
     id
 }
 
-fn without_const<'t>(table: &'t RecordTable, mut id: RecordId, mut record: Record<'t>) -> (RecordId, Record<'t>) {
+fn without_const<'t>(
+    table: &'t RecordTable,
+    mut id: RecordId,
+    mut record: Record<'t>,
+) -> (RecordId, Record<'t>) {
     for _ in 0..DEEPEST {
         if record.kind != Kind::Const {
             break;

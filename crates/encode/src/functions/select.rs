@@ -40,7 +40,9 @@ impl Verdict {
             Self::Kept => "kept",
             Self::UnexpectedRegister => "a parameter is not in the register of the calling convention",
             Self::InconsistentPrototype => "functions of this name have different prototypes",
-            Self::UncertainLocation => "a packed struct on the stack makes the places of parameters uncertain",
+            Self::UncertainLocation => {
+                "a packed struct on the stack makes the places of parameters uncertain"
+            }
             Self::ReorderedParameters => "the compiler reordered the parameters",
             Self::OptimizedParameters => "the compiler removed parameters",
             Self::AmbiguousAddress => "symbols of this name have several addresses",
@@ -94,8 +96,14 @@ fn judge(
 ) -> Option<FunctionChoice> {
     let key = group[0].key;
     let (name, places) = symbols.group(key);
-    let mut choice =
-        FunctionChoice { key, name, verdict: Verdict::Kept, prototype: RecordId::VOID, unit: 0, state: first };
+    let mut choice = FunctionChoice {
+        key,
+        name,
+        verdict: Verdict::Kept,
+        prototype: RecordId::VOID,
+        unit: 0,
+        state: first,
+    };
     let defined = |state: &&FunctionState| state.flags & (DECLARED | ASSEMBLER) == 0;
     let symbol_of = |state: &FunctionState| {
         let entry = state.entry?;
@@ -124,7 +132,8 @@ fn judge(
         })
     };
 
-    let canonical = group.iter().enumerate().filter(|(_, state)| defined(state)).min_by(|a, b| prefer(a.1, b.1, table));
+    let canonical =
+        group.iter().enumerate().filter(|(_, state)| defined(state)).min_by(|a, b| prefer(a.1, b.1, table));
     let Some((index, canonical)) = canonical else {
         if group.iter().all(|state| state.flags & ASSEMBLER == 0) {
             return None; // nothing but declarations
@@ -143,12 +152,11 @@ fn judge(
         }
         return Some(choice);
     };
-    (choice.prototype, choice.unit, choice.state) = (canonical.prototype, canonical.unit, first + index as u32);
+    (choice.prototype, choice.unit, choice.state) =
+        (canonical.prototype, canonical.unit, first + index as u32);
     let all = group.iter().filter(defined).fold(0, |flags, state| flags | state.flags);
-    let consistent = group
-        .iter()
-        .filter(defined)
-        .all(|state| same_prototype(table, canonical.prototype, state.prototype));
+    let consistent =
+        group.iter().filter(defined).all(|state| same_prototype(table, canonical.prototype, state.prototype));
     // What the compiler did to one function also makes its entries differ from each other: it is told first.
     choice.verdict = if all & UNEXPECTED_REGISTER != 0 {
         Verdict::UnexpectedRegister
@@ -234,7 +242,14 @@ fn true_signature(
     }
     let prototype = table.intern(&words);
     let state_index = first + index as u32;
-    Some(FunctionChoice { key, name, verdict: Verdict::Kept, prototype, unit: state.unit, state: state_index })
+    Some(FunctionChoice {
+        key,
+        name,
+        verdict: Verdict::Kept,
+        prototype,
+        unit: state.unit,
+        state: state_index,
+    })
 }
 
 #[cfg(test)]

@@ -118,7 +118,8 @@ pub fn build(source: &str, with: &str, link: &str, directory: &Path) -> Option<P
     if link.is_empty() {
         return Some(directory.join(objects.first()?));
     }
-    let (program, rest) = link.split_once(" && ").map_or((link, String::new()), |(a, b)| (a, format!(" && {b}")));
+    let (program, rest) =
+        link.split_once(" && ").map_or((link, String::new()), |(a, b)| (a, format!(" && {b}")));
     let command = format!("out=built; {program} {} -o $out{rest}", objects.join(" "));
     shell(&command, directory, optional).then(|| directory.join("built"))
 }

@@ -519,6 +519,8 @@ impl Interner {
                 types.conflicts.push((RecordId(self.references[index]), RecordId(self.definitions[index])));
             }
         }
+        // No larger than it has to be: there is one for each unit.
+        types.records = self.found.clone();
         for &(record, node) in &self.cycles {
             let content = RecordId(self.references[node as usize]);
             if !self.is_circular(content) {

@@ -290,7 +290,8 @@ fn candidates(
             continue;
         }
         let name = names.bytes(symbol.name);
-        let known = declarations.get(&symbol.name).or_else(|| function_names.get(&(symbol.base, symbol.size)));
+        let known =
+            declarations.get(&symbol.name).or_else(|| function_names.get(&(symbol.base, symbol.size)));
         if known.is_none() && (!symbol.is_object || symbol.place.is_none()) {
             continue; // a label that nobody declares: no variable
         }

@@ -118,6 +118,7 @@ pub fn build(source: &str, with: &str, link: &str, directory: &Path) -> Option<P
     if link.is_empty() {
         return Some(directory.join(objects.first()?));
     }
+    let (link, optional) = link.strip_prefix('?').map_or((link, optional), |rest| (rest, true));
     let (program, rest) = link.split_once(" && ").map_or((link, String::new()), |(a, b)| (a, format!(" && {b}")));
     let command = format!("out=built; {program} {} -o $out{rest}", objects.join(" "));
     shell(&command, directory, optional).then(|| directory.join("built"))

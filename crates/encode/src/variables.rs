@@ -242,7 +242,11 @@ fn candidates(
             continue;
         };
         let Some((place, symbol)) = find_place(state, address, data, names) else {
-            selection.left_out.push((state.name, LeftOut::Discarded));
+            if data.commons.contains(&state.name) {
+                declarations.entry(state.name).or_default().push(index as u32);
+            } else {
+                selection.left_out.push((state.name, LeftOut::Discarded));
+            }
             continue;
         };
         if state.in_function && !options.function_statics {

@@ -106,17 +106,17 @@ const CONTAINERS: &[Container] = &[
     (
         "a package of split DWARF",
         "gcc -gdwarf-5 -gsplit-dwarf -fno-pie",
-        "gcc -nostdlib -static -Wl,-e0 -fno-pie -no-pie && llvm-dwp -e $out -o $out.dwp && rm *.dwo",
+        "?gcc -nostdlib -static -Wl,-e0 -fno-pie -no-pie && timeout 5 dwp -e $out -o $out.dwp && rm *.dwo",
     ),
     (
         "a package of split DWARF 4",
         "clang -gdwarf-4 -gsplit-dwarf -fno-pie",
-        "gcc -nostdlib -static -Wl,-e0 -fno-pie -no-pie && llvm-dwp -e $out -o $out.dwp && rm *.dwo",
+        "?gcc -nostdlib -static -Wl,-e0 -fno-pie -no-pie && timeout 5 llvm-dwp -e $out -o $out.dwp && rm *.dwo",
     ),
     (
         "a package of split DWARF with type units",
         "gcc -gdwarf-4 -gsplit-dwarf -fdebug-types-section -fno-pie",
-        "gcc -nostdlib -static -Wl,-e0 -fno-pie -no-pie && llvm-dwp -e $out -o $out.dwp && rm *.dwo",
+        "?gcc -nostdlib -static -Wl,-e0 -fno-pie -no-pie && timeout 5 dwp -e $out -o $out.dwp && rm *.dwo",
     ),
     (
         "stripped, with a debug file by link",

@@ -59,7 +59,7 @@ fn prototypes() {
             name: "more than 255 parameters are as good as any",
             source: "#define A(x) int x##0,int x##1,int x##2,int x##3,int x##4,int x##5,int x##6,int x##7,int x##8,int x##9\n
                      #define B(x) A(x##0),A(x##1),A(x##2),A(x##3),A(x##4),A(x##5),A(x##6),A(x##7),A(x##8),A(x##9)\n
-                     int f(B(a),B(b),B(c)) { return a000; } int g(int a) { return a; }",
+                     int f(B(a),B(b),B(c)) { return a00; } int g(int a) { return a; }",
             with: BOTH,
             expect: &["func g(a: int) -> int"],
             ..Row::PLAIN

@@ -23,7 +23,7 @@ fn target_section(targets: &RelocationTargets, offset: usize) -> Option<SectionI
 }
 
 /// The debug sections of one file.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub struct Dwarf<'d> {
     /// `.debug_info`, one for each section of that name (comdat groups in relocatable files have several).
     pub info: Cow<'d, [u8]>,
@@ -108,6 +108,12 @@ impl<'d> Dwarf<'d> {
 
     /// One unit's part of the sections of a package (DWARF 5, 7.3.5): (name of the section, range).
     pub fn restricted_to(mut self, ranges: &[(&'static str, std::ops::Range<u64>)]) -> Self {
+        // What a unit has nothing of is not its own.
+        for (name, section) in [("info.dwo", &mut self.info), ("types.dwo", &mut self.types)] {
+            if !ranges.iter().any(|(other, _)| *other == name) {
+                *section = Cow::default();
+            }
+        }
         for (name, range) in ranges {
             let section = match *name {
                 "info.dwo" => &mut self.info,

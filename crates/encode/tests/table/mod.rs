@@ -146,7 +146,7 @@ fn files(source: &str, with: &str) -> Vec<(String, String)> {
 /// Runs a command line in a directory; false if its program is missing.
 pub fn shell(command: &str, directory: &Path, optional: bool) -> bool {
     let program = command.split(' ').find(|word| !word.contains('=')).unwrap_or_default();
-    let output = Command::new("sh").arg("-ec").arg(command).current_dir(directory).output().unwrap();
+    let output = Command::new("timeout").args(["30", "sh", "-ec", command]).current_dir(directory).output().unwrap();
     if output.status.success() {
         return true;
     }

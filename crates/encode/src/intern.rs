@@ -343,8 +343,7 @@ impl Interner {
             // With the flag for bit-fields, a member's offset has 24 bits and its size 8.
             if bitfields && rows.iter().any(|row| row[2] >= 1 << 24 || row[3] >= 1 << 8) {
                 self.far_bitfields(nodes, linked, rows, &mut words);
-            }
-            if !rows.is_sorted_by_key(|row| row[2]) {
+            } else if !rows.is_sorted_by_key(|row| row[2]) {
                 let (members, _) = words[3..].as_chunks_mut::<4>();
                 members.sort_by_key(|member| member[2]);
             }
@@ -406,7 +405,7 @@ impl Interner {
     fn far_bitfields(&mut self, nodes: &Nodes, linked: bool, rows: &[Row], words: &mut [u32]) {
         words[0] = head(if words[0] & 0xff == Kind::Union as u32 { Kind::Union } else { Kind::Struct }, 0);
         let (members, _) = words[3..].as_chunks_mut::<4>();
-        for (row, member) in rows.iter().zip(members).filter(|(row, _)| row[3] != 0) {
+        for (row, member) in rows.iter().zip(&mut *members).filter(|(row, _)| row[3] != 0) {
             member[3] = 0;
             match self.storage(nodes, row[1], linked) {
                 Some(node) if row[3] <= node.size.saturating_mul(8).min(128) => {
@@ -416,13 +415,14 @@ impl Interner {
                 _ => member[2] &= !7,
             }
         }
+        members.sort_by_key(|member| member[2]);
     }
 
-    /// The integer that a type comes down to.
+    /// The integer or enum that a type comes down to.
     fn storage<'n>(&self, nodes: &'n Nodes, mut reference: Reference, linked: bool) -> Option<&'n Node> {
         for _ in 0..32 {
             let node = &nodes.nodes[self.node(nodes, reference, linked)? as usize];
-            if node.kind == NodeKind::Int {
+            if matches!(node.kind, NodeKind::Int | NodeKind::Enum) {
                 return Some(node);
             }
             reference = node.target;

@@ -226,6 +226,7 @@ impl<'n, 'd> Scanner<'n, 'd> {
         }
         let pass = match role {
             Role::Ignored | Role::Scope | Role::Inlined | Role::UnspecifiedParameters => true,
+            Role::Label => !self.wanted.functions || unit.root.language != dw::DW_LANG_Mips_Assembler.0,
             Role::Parameter => !matches!(context.owner, Owner::Function(_) | Owner::Node(_)),
             Role::Member | Role::Enumerator | Role::Subrange => !matches!(context.owner, Owner::Node(_)),
             Role::Variable => {
@@ -275,7 +276,7 @@ impl<'n, 'd> Scanner<'n, 'd> {
         let owner = Owner::Node(index);
         match role {
             Role::Member => {
-                return Ok(self.member(unit, context, out).unwrap_or_else(|damage| lose(out, damage)));
+                return Ok(self.member(unit, node, context, out).unwrap_or_else(|damage| lose(out, damage)));
             }
             Role::Enumerator => {
                 if let Some((value, class)) = attributes.get(Field::ConstValue)
@@ -303,7 +304,7 @@ impl<'n, 'd> Scanner<'n, 'd> {
                     .variable(unit, node, context, out)
                     .unwrap_or_else(|damage| lose(out, damage)));
             }
-            Role::Subprogram => {
+            Role::Subprogram | Role::Label => {
                 return Ok(self.function(unit, node, out).unwrap_or_else(|damage| lose(out, damage)));
             }
             Role::Base => self.base(&mut node),
@@ -476,14 +477,30 @@ impl<'n, 'd> Scanner<'n, 'd> {
     fn member(
         &mut self,
         unit: &UnitScan<'_, '_>,
+        node: Node,
         context: Context,
         out: &mut Nodes,
     ) -> Result<Owner, Damage> {
         let Owner::Node(owner) = context.owner else { return Ok(Owner::Nothing) };
         let attributes = &self.reader.attributes;
         let kind = out.nodes[owner as usize].kind;
-        // A static member is a variable that is declared inside the class.
+        // A static member is a variable that is declared inside the class; its definition leaves name and type to it.
         let is_static = attributes.flag(Field::External) || attributes.flag(Field::Declaration);
+        if is_static && self.wanted.variables {
+            out.variables.push(Variable {
+                node: out.nodes.len() as u32,
+                unit: out.unit_starts.len() as u32 - 1,
+                origin: 0,
+                address: None,
+                external: attributes.flag(Field::External),
+                // Its name is no symbol's: it declares nothing by itself.
+                artificial: true,
+                in_function: false,
+                linkage_name: Name::NONE,
+            });
+            let size = out.variables.len() as u32 - 1;
+            out.nodes.push(Node { kind: NodeKind::Variable, flags: DECLARATION, size, ..node });
+        }
         if is_static || !matches!(kind, NodeKind::Struct | NodeKind::Union) {
             return Ok(Owner::Nothing);
         }

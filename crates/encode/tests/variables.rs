@@ -265,7 +265,6 @@ SECTIONS { .text 0x10000 : { *(.text) } .data 0x20000 : { *(.data) } .data..perc
             link: "ld.bfd -T map.ld",
             options: || Options { variables: Variables::PerCpu, ..Options::default() },
             expect: &["section .data..percpu { first @0 +4, second @8 +8 }", "!plain", "!discarded"],
-            ..Row::PLAIN
         },
         Row {
             name: "no variables",
@@ -274,7 +273,6 @@ SECTIONS { .text 0x10000 : { *(.text) } .data 0x20000 : { *(.data) } .data..perc
             link: "ld.bfd -T map.ld",
             options: || Options { variables: Variables::None, ..Options::default() },
             expect: &["!var ", "!section ", "func _start() -> int"],
-            ..Row::PLAIN
         },
     ]);
 }

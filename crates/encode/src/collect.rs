@@ -389,6 +389,8 @@ pub fn merge(parts: Vec<Part>, units: usize) -> Collected {
         }
         merged.nodes += collected.nodes;
     }
+    // Threads are done in any order.
+    merged.variables.sort_unstable_by_key(|state| (state.unit, state.node));
     merged.units = in_order;
     merged
 }

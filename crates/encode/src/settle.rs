@@ -118,8 +118,8 @@ impl Settled {
         self.worlds_of_units.get(unit as usize).copied().unwrap_or_default()
     }
 
-    /// What a record means in a world: names become their contents, where they have one; the world becomes the first
-    /// one that makes no difference to the record.
+    /// What a record means in a world: names become their contents, where they have one. The world is the first one
+    /// where it makes no difference to the record.
     pub fn resolve(&self, table: &RecordTable, record: RecordId, world: World) -> (RecordId, World) {
         let mut record = record;
         // A name's content is never a name; what stands for a cycle may be one.
@@ -139,18 +139,18 @@ impl Settled {
                 Some(Meaning::Unknown) | None => return (record, World::default()),
             }
         }
-        (record, self.first_alike(record, world))
+        (record, if self.reach.is_empty(record) { World::default() } else { world })
     }
 
-    /// The first world that agrees with `world` on all names that `record` can reach.
-    fn first_alike(&self, record: RecordId, world: World) -> World {
-        if self.reach.is_empty(record) {
-            return World::default();
-        }
+    /// Is a record the same type in all worlds?
+    pub fn is_one(&self, record: RecordId) -> bool {
+        self.reach.is_empty(record)
+    }
+
+    /// What a world says about the names that a record can reach: worlds that say the same have the same type.
+    pub fn view<'s>(&'s self, record: RecordId, world: World) -> impl Iterator<Item = u32> + use<'s> {
         let values = &self.worlds[world.0 as usize];
-        let alike = |other: &Vec<u32>| self.reach.names(record).all(|name| values[name] == other[name]);
-        let first = self.worlds[..world.0 as usize].iter().position(alike);
-        World(first.map_or(world.0, |first| first as u32))
+        self.reach.names(record).map(move |name| values[name])
     }
 
     /// Gives worlds a content for names that they only declare, where a neighbour tells which.
@@ -247,14 +247,22 @@ fn by_name_and_use(
     if several.is_empty() {
         return several;
     }
-    let mut counts = vec![0u32; table.len()];
-    for record in units.iter().flat_map(|unit| &unit.records) {
-        counts[record.index()] += 1;
+    // By record: how many units have it, and which is the first. That one decides between contents that differ only in
+    // what names mean in their units (C++, Rust): record numbers depend on which thread was faster.
+    let mut uses = vec![(0u32, 0u32); table.len()];
+    for (number, unit) in units.iter().enumerate().rev() {
+        for record in &unit.records {
+            let (count, first) = &mut uses[record.index()];
+            (*count, *first) = (*count + 1, number as u32);
+        }
     }
     for (_, contents) in &mut several {
         let key = |content: RecordId| render::content(table, names, content);
-        contents
-            .sort_by(|&a, &b| counts[b.index()].cmp(&counts[a.index()]).then_with(|| key(a).cmp(&key(b))));
+        contents.sort_by(|&a, &b| {
+            let ((many, first), (other_many, other_first)) = (uses[a.index()], uses[b.index()]);
+            let same = || key(a).cmp(&key(b)).then(first.cmp(&other_first));
+            other_many.cmp(&many).then_with(same)
+        });
     }
     several.sort_by_cached_key(|(name, _)| {
         let record = table.get(*name);

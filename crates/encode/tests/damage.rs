@@ -193,6 +193,7 @@ fn depth_and_length_are_not_limited_by_the_stack() {
     ] {
         let directory = tempfile::tempdir().unwrap();
         let Some((lines, took)) = time(directory.path(), &body) else { return };
+        eprintln!("{name}: {took:?}");
         assert!(lines.contains(&"struct good (4) { x: int @0 }".to_owned()), "{name}");
         assert!(took < Duration::from_secs(20), "{name} took {took:?}");
     }

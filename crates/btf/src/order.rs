@@ -124,6 +124,19 @@ pub fn leaves_first(btf: &Btf<'_>) -> Result<Vec<TypeId>> {
 /// The order names a type twice or a foreign one, a type left out is referred to, a kind is unknown, or names overlap
 /// each other so much that the strings would outgrow the blob.
 pub fn permute(btf: &Btf<'_>, order: &[TypeId]) -> Result<Permuted> {
+    permute_merged(btf, order, |id| id)
+}
+
+/// The same, where some types stand for others: references to a type that is not in the order go to the one that
+/// `stands_for` gives for it, an own type in the order or one of a base.
+///
+/// # Errors
+/// As of [`permute`].
+pub fn permute_merged(
+    btf: &Btf<'_>,
+    order: &[TypeId],
+    stands_for: impl Fn(TypeId) -> TypeId,
+) -> Result<Permuted> {
     refuse_unknown_kinds(btf)?;
     let first = btf.first_id().0;
     let mut ids = vec![TypeId::VOID; btf.type_count() as usize];
@@ -131,6 +144,15 @@ pub fn permute(btf: &Btf<'_>, order: &[TypeId]) -> Result<Permuted> {
         let slot = id.0.checked_sub(first).and_then(|index| ids.get_mut(index as usize));
         let slot = slot.filter(|slot| slot.is_void()).ok_or(Error::BadOrder(id))?;
         *slot = TypeId(first + position as u32);
+    }
+    for index in 0..ids.len() {
+        if ids[index].is_void() {
+            let other = stands_for(TypeId(first + index as u32));
+            ids[index] = match other.0.checked_sub(first) {
+                Some(other) => ids.get(other as usize).copied().unwrap_or_default(),
+                None => other,
+            };
+        }
     }
     let mut builder = Builder::like(btf);
     builder.reserve(order.len());

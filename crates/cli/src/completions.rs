@@ -15,6 +15,5 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments) -> crate::Outcome {
     let mut out = Vec::new();
     clap_complete::generate(arguments.shell, &mut crate::Cli::command(), "btfkit", &mut out);
-    std::io::Write::write_all(&mut std::io::stdout(), &out)?;
-    Ok(())
+    crate::put(&out)
 }

@@ -4,11 +4,11 @@ use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use btfkit_btf::Btf;
+use btfkit_btf::{Btf, ByteOrder};
 use btfkit_encode::object::Object;
 use btfkit_encode::object::companion::Companions;
 use btfkit_encode::section_writer::{NewSection, put_sections};
-use btfkit_encode::{Encoded, Options, Variables, atomic_file};
+use btfkit_encode::{Encoded, Error, Options, Variables, atomic_file};
 use clap::{Args, ValueEnum};
 use gimli::constants::DwLang;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -30,7 +30,7 @@ pub(crate) struct Arguments {
     /// ELF file with DWARF, or with a separate debug file that build id or debug link name
     input: PathBuf,
 
-    /// Write the BTF to this file ("-" for standard output)
+    /// Write the BTF to this file ("-" for standard output; the summary then goes to standard error)
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
 
@@ -90,7 +90,7 @@ pub(crate) struct Arguments {
     #[arg(long)]
     time: bool,
 
-    /// Print the summary as JSON, on standard output
+    /// Print the summary as JSON
     #[arg(long)]
     json: bool,
 
@@ -116,7 +116,21 @@ enum Which {
 pub(crate) fn run(arguments: &Arguments) -> crate::Outcome {
     let base = arguments.base.as_deref().map(read_btf).transpose()?;
     let object = Object::open(&arguments.input)?;
-    let languages = |names: &[&'static [DwLang]]| names.iter().flat_map(|names| names.iter().copied()).collect();
+    if let (Some(base), Some(path)) = (&base, &arguments.base) {
+        let big = base.byte_order() == ByteOrder::Big;
+        if big != object.is_big_endian() {
+            let order = |big| if big { "big-endian" } else { "little-endian" };
+            let (file, input) = (path.display(), arguments.input.display());
+            return Err(format!(
+                "{file}: {} BTF is no base for {input}, which is {}",
+                order(big),
+                order(!big)
+            )
+            .into());
+        }
+    }
+    let languages =
+        |names: &[&'static [DwLang]]| names.iter().flat_map(|names| names.iter().copied()).collect();
     let options = Options {
         variables: match arguments.vars {
             Which::None => Variables::None,
@@ -142,11 +156,19 @@ pub(crate) fn run(arguments: &Arguments) -> crate::Outcome {
         bar.set_position(done);
     });
     bar.finish_and_clear();
-    let encoded = encoded?;
+    let encoded = encoded.map_err(|error| named(arguments, error))?;
     let start = std::time::Instant::now();
     write(arguments, &object, &encoded)?;
     let written = start.elapsed().as_secs_f64();
     report(arguments, encoded, written)
+}
+
+/// Makes sure that an error names the file.
+fn named(arguments: &Arguments, error: Error) -> Box<dyn std::error::Error> {
+    match error {
+        Error::Object(_) | Error::NoDebugInfo { .. } | Error::NothingToEncode { .. } => error.into(),
+        other => format!("{}: {other}", arguments.input.display()).into(),
+    }
 }
 
 fn write(arguments: &Arguments, object: &Object, encoded: &Encoded) -> crate::Outcome {
@@ -155,7 +177,7 @@ fn write(arguments: &Arguments, object: &Object, encoded: &Encoded) -> crate::Ou
         put_sections(object, &[section], &arguments.input)?;
     } else if let Some(output) = &arguments.output {
         if output == Path::new("-") {
-            std::io::stdout().write_all(&encoded.bytes)?;
+            crate::put(&encoded.bytes)?;
         } else {
             atomic_file::atomic_write(output, |file| file.write_all(&encoded.bytes))?;
         }
@@ -166,33 +188,31 @@ fn write(arguments: &Arguments, object: &Object, encoded: &Encoded) -> crate::Ou
 fn report(arguments: &Arguments, encoded: Encoded, written: f64) -> crate::Outcome {
     let mut report = encoded.report;
     report.phases.push(btfkit_encode::Phase { name: "write", seconds: written });
-    if arguments.json {
-        serde_json::to_writer_pretty(std::io::stdout(), &report)?;
-        println!();
-        return Ok(());
-    }
-    let to_stdout = arguments.output.as_deref() == Some(Path::new("-"));
     if arguments.quiet {
         return Ok(());
     }
     let mut text = String::new();
-    if arguments.explain.is_some() {
-        for line in &report.explanations {
-            text.push_str(line);
-            text.push('\n');
+    if arguments.json {
+        text = serde_json::to_string_pretty(&report)? + "\n";
+    } else {
+        if arguments.explain.is_some() {
+            for line in &report.explanations {
+                text.push_str(line);
+                text.push('\n');
+            }
+        } else {
+            text = summary::render(&report);
         }
-    } else {
-        text = summary::render(&report);
+        if arguments.time {
+            text.push_str(&summary::phases(&report));
+        }
     }
-    if arguments.time {
-        text.push_str(&summary::phases(&report));
+    if arguments.output.as_deref() == Some(Path::new("-")) {
+        // A summary that nobody can read is no reason to fail.
+        let _ = anstream::stderr().write_all(text.as_bytes());
+        return Ok(());
     }
-    if to_stdout {
-        anstream::eprint!("{text}");
-    } else {
-        anstream::print!("{text}");
-    }
-    Ok(())
+    crate::print(&text)
 }
 
 /// The BTF in a file: raw, or the section .BTF of an ELF file.
@@ -214,5 +234,7 @@ fn progress_bar(quiet: bool) -> ProgressBar {
         return ProgressBar::hidden();
     }
     let style = ProgressStyle::with_template("{msg} {wide_bar} {bytes}/{total_bytes} {eta}");
-    ProgressBar::new(0).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar())).with_message("reading")
+    ProgressBar::new(0)
+        .with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+        .with_message("reading")
 }

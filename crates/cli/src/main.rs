@@ -1,11 +1,13 @@
 //! The `btfkit` program: one module a subcommand, and nothing about how things are computed.
 
 mod completions;
+mod declaration;
 mod demo;
 mod encode;
 mod language;
 mod summary;
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -36,11 +38,33 @@ fn main() -> ExitCode {
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
+        // Whoever read the output has seen enough.
+        Err(error) if is_broken_pipe(&*error) => ExitCode::SUCCESS,
         Err(error) => {
             anstream::eprintln!("{ERROR}error:{ERROR:#} {error}");
             ExitCode::FAILURE
         }
     }
+}
+
+/// Prints to standard output, with colours if that is a terminal.
+fn print(text: &str) -> Outcome {
+    write_to(&mut anstream::stdout().lock(), text.as_bytes())
+}
+
+/// Writes bytes to standard output as they are.
+fn put(bytes: &[u8]) -> Outcome {
+    write_to(&mut std::io::stdout().lock(), bytes)
+}
+
+fn write_to(out: &mut impl Write, bytes: &[u8]) -> Outcome {
+    out.write_all(bytes).and_then(|()| out.flush()).map_err(|error| {
+        std::io::Error::new(error.kind(), format!("standard output: cannot write: {error}")).into()
+    })
+}
+
+fn is_broken_pipe(error: &(dyn std::error::Error + 'static)) -> bool {
+    error.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
 }
 
 const ERROR: anstyle::Style = anstyle::AnsiColor::Red.on_default().bold();

@@ -229,7 +229,6 @@ impl<'n, 'd> AttributeReader<'n, 'd> {
             (u64::from(FOREIGN | (out.foreign.len() as u32 - 1)), Class::Reference)
         };
         Ok(Some(match shape {
-            Shape::U24 => (sized(3)?, Class::Constant),
             Shape::U32 => (sized(4)?, Class::Constant),
             Shape::U64 => (sized(8)?, Class::Constant),
             Shape::Uleb => (bytes.uleb(at)?, Class::Constant),
@@ -334,7 +333,13 @@ impl<'n, 'd> AttributeReader<'n, 'd> {
     }
 
     /// The same for another section.
-    fn text_or_none(&mut self, unit: &UnitScan<'_, '_>, section: &[u8], offset: u64, out: &mut Nodes) -> Name {
+    fn text_or_none(
+        &mut self,
+        unit: &UnitScan<'_, '_>,
+        section: &[u8],
+        offset: u64,
+        out: &mut Nodes,
+    ) -> Name {
         match unit.dwarf.text(section, offset) {
             Some(text) => self.names.intern(&text),
             None => {

@@ -18,9 +18,10 @@ use crate::functions::{self, FunctionState, FunctionSymbols};
 use crate::intern::{Interner, UnitTypes};
 use crate::linked;
 use crate::names::{Name, Names};
+use crate::nodes::{DECLARATION, DeclTag, NodeKind, Nodes};
+use crate::object::Object;
 use crate::options::{Options, Variables};
 use crate::record::{RecordId, RecordTable};
-use crate::nodes::{DECLARATION, DeclTag, NodeKind, Nodes};
 use crate::scan::{Scanner, Wanted};
 use crate::variables::VariableState;
 
@@ -58,6 +59,8 @@ pub struct Collected {
 
 /// What a unit is scanned with.
 pub struct Source<'a, 'd> {
+    /// The object that holds the first of `files`.
+    pub object: &'a Object,
     /// The files that have DWARF: the object itself first.
     pub files: &'a [Dwarf<'d>],
     /// The units of all of them.
@@ -110,10 +113,24 @@ impl Source<'_, '_> {
         } else if root.dwo_name.is_some() && root.first_child >= header.size() {
             return Ok(None);
         }
+        Ok(self.takes(&root).then_some(root))
+    }
+
+    /// Is the unit in a language that was asked for?
+    fn takes(&self, root: &UnitRoot<'_>) -> bool {
         let language = dw::DwLang(root.language);
         let wanted = self.options.languages.is_empty() || self.options.languages.contains(&language);
-        let excluded = self.options.excluded_languages.contains(&language);
-        Ok((wanted && !excluded).then_some(root))
+        wanted && !self.options.excluded_languages.contains(&language)
+    }
+
+    /// How many units are left out by their language.
+    pub fn count_left_out(&self) -> usize {
+        if self.options.languages.is_empty() && self.options.excluded_languages.is_empty() {
+            return 0;
+        }
+        let root = |header: &&UnitHeader| UnitRoot::read(&self.files[header.file as usize], header);
+        let units = self.units.iter().filter(|header| header.kind != UnitKind::Skeleton);
+        units.filter(|header| root(header).is_ok_and(|root| !self.takes(&root))).count()
     }
 
     fn thread_count(&self) -> usize {
@@ -128,10 +145,10 @@ impl Source<'_, '_> {
 /// Scans all units.
 pub fn collect(source: &Source<'_, '_>) -> Collected {
     let units = source.units;
-    if !units.iter().any(|unit| matches!(unit.kind, UnitKind::Type { .. })) {
-        if let Some(collected) = in_parallel(source) {
-            return collected;
-        }
+    if !units.iter().any(|unit| matches!(unit.kind, UnitKind::Type { .. }))
+        && let Some(collected) = in_parallel(source)
+    {
+        return collected;
     }
     linked::collect(source)
 }
@@ -164,11 +181,8 @@ fn in_parallel(source: &Source<'_, '_>) -> Option<Collected> {
     if linked.into_inner() {
         return None;
     }
-    let t = std::time::Instant::now();
     let parts = parts.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
-    let m = merge(parts, source.units.len());
-    eprintln!("merge {:?} records {} functions {} variables {} words {}", t.elapsed(), m.table.len(), m.functions.len(), m.variables.len(), m.units.iter().map(|u|u.records.len()).sum::<usize>());
-    Some(m)
+    Some(merge(parts, source.units.len()))
 }
 
 /// A unit whose DIEs are among the nodes.
@@ -209,7 +223,8 @@ pub struct Worker<'a, 'b, 'd> {
 impl<'a, 'b, 'd> Worker<'a, 'b, 'd> {
     /// A worker that has done nothing yet.
     pub fn new(source: &'a Source<'b, 'd>) -> Self {
-        let arguments = (0..12).map(|number| source.names.intern(format!("arg{number}").as_bytes())).collect();
+        let arguments =
+            (0..12).map(|number| source.names.intern(format!("arg{number}").as_bytes())).collect();
         Self {
             source,
             scanner: Scanner::new(source.names, source.wanted()),
@@ -233,6 +248,8 @@ impl<'a, 'b, 'd> Worker<'a, 'b, 'd> {
                 return true;
             }
         };
+        let bytes = dwarf.unit_bytes(header).data;
+        self.source.object.prepare(bytes);
         let mut nodes = std::mem::take(&mut self.nodes);
         nodes.clear();
         self.scanner.scan(dwarf, header, &root, &mut nodes);
@@ -241,6 +258,7 @@ impl<'a, 'b, 'd> Worker<'a, 'b, 'd> {
             self.digest(unit, &mut nodes, &[ScannedUnit::new(unit, root)], false);
         }
         self.nodes = nodes;
+        self.source.object.release(bytes);
         alone
     }
 
@@ -251,7 +269,7 @@ impl<'a, 'b, 'd> Worker<'a, 'b, 'd> {
             *collected.damage.entry(damage).or_default() += 1;
         }
         collected.nodes += nodes.nodes.len() as u64;
-        linked::complete(nodes, &mut self.interner, is_linked);
+        linked::complete(nodes, &self.interner, is_linked);
         let types = self.interner.unit(number, nodes, is_linked);
         let nodes = &*nodes;
         for function in &nodes.functions {
@@ -277,7 +295,8 @@ impl<'a, 'b, 'd> Worker<'a, 'b, 'd> {
                 |position| arguments.get(position).copied(),
             );
             if let Some(state) = state
-                && (state.flags & functions::DECLARED == 0 || self.declared.insert((state.key, state.prototype)))
+                && (state.flags & functions::DECLARED == 0
+                    || self.declared.insert((state.key, state.prototype)))
             {
                 collected.functions.push(state);
             }
@@ -307,7 +326,11 @@ impl<'a, 'b, 'd> Worker<'a, 'b, 'd> {
                 for origin in linked::origins(&self.interner, nodes, node, is_linked) {
                     for tag in on_origins.get(&origin).into_iter().flatten() {
                         let state = (number, node);
-                        collected.state_tags.push(StateTag { state, component: tag.component, value: tag.value });
+                        collected.state_tags.push(StateTag {
+                            state,
+                            component: tag.component,
+                            value: tag.value,
+                        });
                     }
                 }
             }

@@ -1,14 +1,14 @@
 //! Records, functions and variables into BTF.
 
-use std::borrow::Cow;
 use hashbrown::HashMap;
+use std::borrow::Cow;
 use std::hash::{BuildHasherDefault, Hasher};
 
 use btfkit_btf::{
     Array, Builder, Enumerator, IntEncoding, Kind as BtfKind, Member, Param, StringOffset, TypeId,
 };
 
-use crate::names::{FrozenNames, Name};
+use crate::names::{Name, Names};
 use crate::record::{Aggregate, Kind, Record, RecordId, RecordTable};
 use crate::settle::{Settled, World};
 
@@ -18,7 +18,7 @@ const LONGEST_NAME: usize = 127;
 /// Gives records their place in the output and writes them.
 pub struct Emitter<'a> {
     table: &'a RecordTable,
-    names: &'a FrozenNames<'a>,
+    names: &'a Names<'a>,
     settled: &'a Settled,
     /// By record: its id in the world that is the same for all, or 0.
     ids: Vec<u32>,
@@ -35,7 +35,7 @@ impl<'a> Emitter<'a> {
     /// Prepares to write after `builder`'s base.
     pub fn new(
         table: &'a RecordTable,
-        names: &'a FrozenNames<'a>,
+        names: &'a Names<'a>,
         settled: &'a Settled,
         index: RecordId,
         builder: &Builder<'_>,
@@ -76,7 +76,9 @@ impl<'a> Emitter<'a> {
     pub fn ids_of(&self, record: RecordId) -> Vec<TypeId> {
         let mut ids = Vec::new();
         ids.extend(self.ids.get(record.index()).filter(|&&id| id != 0).map(|&id| TypeId(id)));
-        ids.extend(self.other_ids.iter().filter(|((other, _), _)| *other == record).map(|(_, &id)| TypeId(id)));
+        ids.extend(
+            self.other_ids.iter().filter(|((other, _), _)| *other == record).map(|(_, &id)| TypeId(id)),
+        );
         ids
     }
 
@@ -230,7 +232,8 @@ struct Chains {
 
 impl Chains {
     fn of(table: &RecordTable) -> Self {
-        let mut chains = Self { lengths: Vec::with_capacity(table.len()), ends: Vec::with_capacity(table.len()) };
+        let mut chains =
+            Self { lengths: Vec::with_capacity(table.len()), ends: Vec::with_capacity(table.len()) };
         for (id, record) in table.iter() {
             let target = match record.kind {
                 Kind::Const | Kind::Volatile | Kind::Restrict => Some(record.words[0]),
@@ -288,13 +291,13 @@ fn enumeration(
 
 /// Names in the output: each is looked up once.
 pub struct Strings<'a> {
-    names: &'a FrozenNames<'a>,
+    names: &'a Names<'a>,
     offsets: HashMap<Name, StringOffset, BuildHasherDefault<NameHasher>>,
 }
 
 impl<'a> Strings<'a> {
     /// No names yet.
-    pub fn new(names: &'a FrozenNames<'a>) -> Self {
+    pub fn new(names: &'a Names<'a>) -> Self {
         Self { names, offsets: HashMap::default() }
     }
 

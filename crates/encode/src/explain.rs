@@ -1,14 +1,14 @@
 //! Why a function or a variable is in the output, or not.
 
 use crate::functions::{FunctionChoice, FunctionState, FunctionSymbols, KfuncTag, Verdict};
-use crate::names::{FrozenNames, Name};
+use crate::names::{Name, Names};
 use crate::symbols::DataSymbols;
 use crate::variables::Selection;
 
 /// What the answer is drawn from.
 pub struct Facts<'a> {
     /// Names.
-    pub names: &'a FrozenNames<'a>,
+    pub names: &'a Names<'a>,
     /// What became of each function.
     pub choices: &'a [FunctionChoice],
     /// What DWARF says of functions.
@@ -26,7 +26,11 @@ pub struct Facts<'a> {
 /// Lines for a person about everything of this name.
 pub fn explain(wanted: &[u8], facts: &Facts<'_>) -> Vec<String> {
     let mut lines = Vec::new();
-    let is = |name: Name| facts.names.bytes(name) == wanted;
+    // A static of a function has a number behind its name: `count.12` is what the source calls `count`.
+    let is = |name: Name| {
+        let rest = facts.names.bytes(name).strip_prefix(wanted);
+        rest.is_some_and(|rest| rest.is_empty() || (rest[0] == b'.' && !wanted.is_empty()))
+    };
     let text = |name: Name| String::from_utf8_lossy(facts.names.bytes(name)).into_owned();
     for choice in facts.choices {
         let (base, symbols) = facts.symbols.group(choice.key);

@@ -1,8 +1,8 @@
 //! The files that hold the DWARF of one object: itself, its separate debug file, the file that `dwz` moved common
 //! entries to, and the `.dwo` files or the `.dwp` package of split units.
 
-use std::borrow::Cow;
 use hashbrown::HashMap;
+use std::borrow::Cow;
 
 use crate::collect::Skeleton;
 use crate::dwarf::Dwarf;
@@ -52,8 +52,14 @@ struct SplitUnit {
 impl<'o> Files<'o> {
     /// Finds all files of `object`.
     pub fn open(object: &'o Object, companions: &Companions) -> Result<Self> {
-        let mut files =
-            Self { object, debug: None, alternate: None, package: None, split: Vec::new(), missing: Vec::new() };
+        let mut files = Self {
+            object,
+            debug: None,
+            alternate: None,
+            package: None,
+            split: Vec::new(),
+            missing: Vec::new(),
+        };
         if !object.has_debug_info() {
             files.debug = companions.debug_file(object).found;
         }

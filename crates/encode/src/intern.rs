@@ -12,10 +12,13 @@
 use hashbrown::HashMap;
 
 use crate::names::Name;
-use crate::record::{Aggregate, Kind, RecordId, RecordTable, head};
 use crate::nodes::{BITFIELDS, DECLARATION, Node, NodeKind, Nodes, Reference, Row, SIGNED, VARARG};
+use crate::record::{Aggregate, Kind, RecordId, RecordTable, head};
 
 const UNSET: u32 = u32::MAX;
+
+/// How many contents are noted: some more than one large unit has.
+const RECENT_BITS: u32 = 14;
 
 /// Turns nodes into records; keeps its buffers from one unit to the next.
 #[derive(Debug, Default)]
@@ -30,20 +33,22 @@ pub struct Interner {
     variants: Vec<u32>,
     /// By node: waits for others on the stack.
     open: Vec<bool>,
-    /// By DIE offset: the node, if `nodes[it].offset` says so too; needs no clearing.
-    by_offset: Vec<u32>,
     /// By DIE offset: (round, record that stands for it), valid in that round; needs no clearing.
     known: Vec<(u32, u32)>,
     round: u32,
+    /// Contents of structs, unions and enums that were met lately.
+    recent: Vec<RecordId>,
     stack: Vec<Task>,
     /// The stack's height before the types below the one at hand were asked for.
     height: usize,
     /// (record that stands for a cycle, node where it closes) of this unit.
     cycles: Vec<(RecordId, u32)>,
     words: Vec<u32>,
+    /// The records of the unit at hand.
+    found: Vec<RecordId>,
     /// By record: the unit that last had it.
     seen: Vec<u32>,
-    /// By record of a name: (unit, content).
+    /// By record of a name: (round, content).
     contents: Vec<(u32, u32)>,
 }
 
@@ -63,28 +68,14 @@ pub struct UnitTypes {
 }
 
 impl Interner {
-    /// Learns where the nodes are.
-    pub fn index(&mut self, nodes: &Nodes, linked: bool) {
-        if !linked {
-            for (index, node) in nodes.nodes.iter().enumerate() {
-                let offset = node.offset as usize;
-                if offset >= self.by_offset.len() {
-                    self.by_offset.resize(offset + offset / 2 + 1024, 0);
-                    self.known.resize(self.by_offset.len(), (0, 0));
-                }
-                self.by_offset[offset] = index as u32;
-            }
-        }
-    }
-
-    /// Makes records of all type nodes, which are indexed. With `linked`, references are node numbers + 1 already.
+    /// Makes records of all type nodes. With `linked`, references are node numbers + 1 already.
     pub fn unit(&mut self, unit: u32, nodes: &Nodes, linked: bool) -> UnitTypes {
         let count = nodes.nodes.len();
         self.variants.clear();
         self.variants.resize(count, 0);
         self.round(unit, nodes, linked);
         let mut conflicted = false;
-        while self.separate(unit, nodes) {
+        while self.separate(nodes) {
             conflicted = true;
             self.round(unit, nodes, linked);
         }
@@ -109,13 +100,18 @@ impl Interner {
         if linked {
             return Some(reference - 1).filter(|&node| (node as usize) < nodes.nodes.len());
         }
-        let node = *self.by_offset.get(reference as usize)?;
-        (nodes.nodes.get(node as usize)?.offset == reference).then_some(node)
+        // Nodes are in the order of their DIEs.
+        nodes.nodes.binary_search_by_key(&reference, |node| node.offset).ok().map(|node| node as u32)
     }
 
     fn round(&mut self, unit: u32, nodes: &Nodes, linked: bool) {
         let count = nodes.nodes.len();
         self.round += 1;
+        let end = nodes.nodes.last().map_or(0, |node| node.offset as usize + 1);
+        if !linked && end > self.known.len() {
+            self.known.resize(end, (0, 0));
+        }
+        self.recent.resize(1 << RECENT_BITS, RecordId::VOID);
         self.references.clear();
         self.references.resize(count, UNSET);
         self.definitions.clear();
@@ -123,12 +119,23 @@ impl Interner {
         self.open.clear();
         self.open.resize(count, false);
         self.cycles.clear();
+        // Names first, then what refers to them, then contents: so hardly anything has to wait for another.
         for index in 0..count as u32 {
             let node = &nodes.nodes[index as usize];
-            if matches!(node.kind, NodeKind::Annotation | NodeKind::Function | NodeKind::Variable) {
-                continue;
+            if let Some(kind) = aggregate(node).filter(|_| !node.name.is_none()) {
+                let record = self.name(unit, kind, index, node.name);
+                self.settle(nodes, index, record);
             }
-            self.run(unit, nodes, linked, Task::Refer(index));
+        }
+        for index in 0..count as u32 {
+            match nodes.nodes[index as usize].kind {
+                NodeKind::Annotation | NodeKind::Function | NodeKind::Variable => {}
+                _ if self.references[index as usize] != UNSET => {}
+                _ => self.run(unit, nodes, linked, Task::Refer(index)),
+            }
+        }
+        for index in 0..count as u32 {
+            let node = &nodes.nodes[index as usize];
             if aggregate(node).is_some() && !node.name.is_none() && node.flags & DECLARATION == 0 {
                 self.run(unit, nodes, linked, Task::Define(index));
             }
@@ -307,6 +314,12 @@ impl Interner {
     fn content(&mut self, unit: u32, nodes: &Nodes, linked: bool, index: u32) -> RecordId {
         let node = &nodes.nodes[index as usize];
         let rows = nodes.rows_of(node);
+        // Nearly always it is what it was in the unit before: comparing is cheaper than looking it up.
+        let slot = self.recent_slot(node, rows);
+        let recent = self.recent[slot];
+        if !linked && self.is_content(recent, node, rows) {
+            return recent;
+        }
         let mut words = std::mem::take(&mut self.words);
         words.clear();
         if node.kind == NodeKind::Enum {
@@ -337,7 +350,53 @@ impl Interner {
         }
         let record = self.add(&words);
         self.words = words;
+        if record != RecordId::VOID {
+            self.recent[slot] = record;
+        }
         record
+    }
+
+    /// Where a struct, union or enum of that name and shape was noted last.
+    fn recent_slot(&self, node: &Node, rows: &[Row]) -> usize {
+        let first = rows.first().map_or(0, |row| row[0]);
+        let key = u64::from(node.name.0) << 32 | u64::from(first ^ node.count << 8 ^ node.size);
+        (key.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (64 - RECENT_BITS)) as usize
+    }
+
+    /// Is `record` the content of `node`? If in doubt (a type that it needs is not there yet), no.
+    fn is_content(&self, record: RecordId, node: &Node, rows: &[Row]) -> bool {
+        let view = self.table.get(record);
+        let known = |reference: Reference| match self.known.get(reference as usize) {
+            Some(&(round, record)) if round == self.round => Some(record),
+            _ => (reference == 0).then_some(0),
+        };
+        let same = |words: &[u32]| words.first() == Some(&node.name.0) && words.get(1) == Some(&node.size);
+        match (node.kind, view.kind) {
+            (NodeKind::Struct, Kind::Struct) | (NodeKind::Union, Kind::Union) => {
+                let bitfields = u8::from(node.flags & BITFIELDS != 0);
+                let (members, rest) = view.words.get(2..).unwrap_or_default().as_chunks::<4>();
+                same(view.words)
+                    && view.detail == bitfields
+                    && rest.is_empty()
+                    && members.len() == rows.len()
+                    && members.iter().zip(rows).all(|(member, row)| {
+                        member[0] == row[0]
+                            && member[2] == row[2]
+                            && member[3] == row[3]
+                            && known(row[1]) == Some(member[1])
+                    })
+            }
+            // The sign of larger enums is that of a type to be looked up.
+            (NodeKind::Enum, Kind::Enum) if node.size <= 4 => {
+                let signed = u8::from(rows.iter().any(|row| row[3] != 0));
+                let (enumerators, _) = view.words.get(2..).unwrap_or_default().as_chunks::<3>();
+                same(view.words)
+                    && view.detail == signed
+                    && enumerators.len() == rows.len()
+                    && enumerators.iter().zip(rows).all(|(enumerator, row)| enumerator[..] == row[..3])
+            }
+            _ => false,
+        }
     }
 
     /// Makes bit-fields members of an integer type that has as many bits, the form that BTF had before the flag for
@@ -389,26 +448,19 @@ impl Interner {
 
     /// Gives names with several contents in this unit a number for each; false if there is nothing left to tell
     /// apart.
-    fn separate(&mut self, unit: u32, nodes: &Nodes) -> bool {
+    fn separate(&mut self, nodes: &Nodes) -> bool {
         let mut found = false;
-        self.contents.resize(self.table.len(), (UNSET, 0));
-        for index in 0..nodes.nodes.len() {
-            let (name, content) = (self.references[index], self.definitions[index]);
+        self.contents.resize(self.table.len(), (0, 0));
+        for (&name, &content) in self.references.iter().zip(&self.definitions) {
             if content == UNSET {
                 continue;
             }
             let known = &mut self.contents[name as usize];
-            if known.0 != unit {
-                *known = (unit, content);
+            if known.0 != self.round {
+                *known = (self.round, content);
             } else if known.1 != content {
                 found = true;
                 break;
-            }
-        }
-        // The marks are this round's only.
-        for index in 0..nodes.nodes.len() {
-            if self.definitions[index] != UNSET {
-                self.contents[self.references[index] as usize].0 = UNSET;
             }
         }
         if !found {
@@ -450,6 +502,7 @@ impl Interner {
 
     fn collect(&mut self, unit: u32, nodes: &Nodes, conflicted: bool) -> UnitTypes {
         let mut types = UnitTypes::default();
+        self.found.clear();
         self.seen.resize(self.table.len(), UNSET);
         for index in 0..nodes.nodes.len() {
             // Sizes that no C type has mostly come from location expressions, and no type refers to them.
@@ -459,13 +512,15 @@ impl Interner {
             for record in [self.references[index], self.definitions[index]] {
                 if record != UNSET && self.seen[record as usize] != unit {
                     self.seen[record as usize] = unit;
-                    types.records.push(RecordId(record));
+                    self.found.push(RecordId(record));
                 }
             }
             if conflicted && self.variants[index] != 0 {
                 types.conflicts.push((RecordId(self.references[index]), RecordId(self.definitions[index])));
             }
         }
+        // There are thousands of these lists: they take no more than they need.
+        types.records = self.found.clone();
         for &(record, node) in &self.cycles {
             let content = RecordId(self.references[node as usize]);
             if !self.is_circular(content) {

@@ -10,9 +10,9 @@
 #![warn(missing_docs)]
 
 mod abi;
+pub mod atomic_file;
 #[allow(missing_docs, unreachable_pub)]
 mod attributes;
-pub mod atomic_file;
 mod collect;
 #[allow(missing_docs, unreachable_pub)]
 mod dwarf;
@@ -28,6 +28,7 @@ mod names;
 mod nodes;
 pub mod object;
 mod options;
+mod parallel;
 mod record;
 mod render;
 mod report;
@@ -55,9 +56,10 @@ use collect::{Collected, Source};
 use emit::Emitter;
 use files::Files;
 use functions::{FunctionChoice, FunctionSymbols};
-use names::{FrozenNames, Names};
+use names::Names;
 use object::Object;
 use object::companion::Companions;
+use parallel::both;
 use record::{Kind, RecordId, head};
 use report::Stopwatch;
 use settle::{Settled, World};
@@ -94,17 +96,15 @@ pub fn encode(
     if units.units.is_empty() {
         return Err(Error::NoDebugInfo { file: object.path().to_path_buf() });
     }
-    watch.lap("files", &mut report);
     let names = Names::new(&units.files[0].str);
-    watch.lap("names", &mut report);
     let function_symbols = FunctionSymbols::of(main, &names)?;
-    watch.lap("fsyms", &mut report);
     let kfuncs = functions::kfuncs(object)?;
     watch.lap("open", &mut report);
 
     let total = units.units.iter().map(|unit| unit.size() as u64).sum();
     let done = std::sync::atomic::AtomicU64::new(0);
     let source = Source {
+        object: main,
         files: &units.files,
         units: &units.units,
         names: &names,
@@ -122,10 +122,14 @@ pub fn encode(
     for damage in &units.damage {
         *collected.damage.entry(*damage).or_default() += 1;
     }
-    report.units = units.units.len();
+    report.units_left_out = source.count_left_out();
+    report.units = units.units.len() - report.units_left_out;
     report.entries = collected.nodes;
     report.damage = collected.damage.iter().map(|(damage, count)| (damage.to_string(), *count)).collect();
     report.missing_files = files.missing.clone();
+    for section in units.files[0].scanned_sections() {
+        main.release(section);
+    }
     watch.lap("scan", &mut report);
     if collected.nodes == 0 {
         return Err(Error::NothingToEncode {
@@ -135,26 +139,45 @@ pub fn encode(
         });
     }
 
-    let data_symbols = DataSymbols::of(main, &names)?;
-    watch.lap("symbols", &mut report);
-    let index_name = names.intern(b"int");
-    let names = names.freeze();
-    let index = collected.table.intern(&[head(Kind::Int, 1), index_name.0, 4]);
-    let settled = Settled::new(&mut collected.table, &names, &collected.units);
+    let index = collected.table.intern(&[head(Kind::Int, 1), names.intern(b"int").0, 4]);
+    let (data_symbols, settled) = both(
+        options.threads,
+        || DataSymbols::of(main, &names),
+        || Settled::new(&mut collected.table, &names, &collected.units),
+    );
+    let data_symbols = data_symbols?;
+    collected.units = Vec::new();
     watch.lap("settle", &mut report);
 
-    let choices = functions::select(
-        &mut collected.functions,
-        &function_symbols,
-        &mut collected.table,
-        &names,
-        options.true_signatures,
-    );
     let sizes = Sizes { table: &collected.table, settled: &settled, word: u64::from(main.address_size()) };
-    let selection = variables::select(&collected.variables, &data_symbols, &sizes, &names, options);
+    let (selection, mut choices) = both(
+        options.threads,
+        || variables::select(&collected.variables, &data_symbols, &sizes, &names, options),
+        || functions::select(&mut collected.functions, &function_symbols, &collected.table, &names),
+    );
+    if options.true_signatures {
+        functions::true_signatures(
+            &mut choices,
+            &collected.functions,
+            &function_symbols,
+            &mut collected.table,
+            &names,
+        );
+    }
     watch.lap("select", &mut report);
 
-    let bytes = emit(main, options, &collected, &names, &settled, index, &choices, &selection, &data_symbols, &kfuncs)?;
+    let bytes = emit(
+        main,
+        options,
+        &collected,
+        &names,
+        &settled,
+        index,
+        &choices,
+        &selection,
+        &data_symbols,
+        &kfuncs,
+    )?;
     watch.lap("emit", &mut report);
     let (bytes, btf) = finish(bytes, options)?;
     watch.lap("sort", &mut report);
@@ -195,7 +218,7 @@ fn emit(
     object: &Object,
     options: &Options,
     collected: &Collected,
-    names: &FrozenNames<'_>,
+    names: &Names<'_>,
     settled: &Settled,
     index: RecordId,
     choices: &[FunctionChoice],
@@ -218,7 +241,8 @@ fn emit(
             emitter.id(record, world);
         }
     }
-    let kept: Vec<&FunctionChoice> = choices.iter().filter(|choice| choice.verdict == Verdict::Kept).collect();
+    let kept: Vec<&FunctionChoice> =
+        choices.iter().filter(|choice| choice.verdict == Verdict::Kept).collect();
     let prototypes: Vec<TypeId> =
         kept.iter().map(|choice| emitter.id(choice.prototype, settled.world(choice.unit))).collect();
     let types: Vec<TypeId> =
@@ -268,7 +292,8 @@ fn emit(
         let linkage = if variable.global { Linkage::Global } else { Linkage::Static };
         let id = builder.variable(name, target, linkage);
         if let Some(place) = variable.place {
-            let entry = SectionEntry { variable: id, offset: place.offset as u32, size: variable.size as u32 };
+            let entry =
+                SectionEntry { variable: id, offset: place.offset as u32, size: variable.size as u32 };
             entries.entry(place.section).or_default().push(entry);
         }
         let state = &collected.variables[variable.state as usize];
@@ -299,13 +324,10 @@ fn finish(bytes: Vec<u8>, options: &Options) -> Result<(Vec<u8>, Btf<'static>)> 
         None => Btf::parse(bytes),
     };
     let raw = parse(bytes)?;
-    let t=std::time::Instant::now();
-    let unique = dedup::deduplicate(&raw)?.rewrite(&raw)?.builder.finish()?;
-    drop(raw);
-    let unique = parse(unique)?;
-    eprintln!("dedup {:?}",t.elapsed());
-    let sorted = order::permute(&unique, &order::by_name(&unique)?)?.bytes;
-    eprintln!("order {:?}",t.elapsed());
+    let (unique, order) = both(options.threads, || dedup::deduplicate(&raw), || order::by_name(&raw));
+    let (unique, mut order) = (unique?, order?);
+    order.retain(|&id| unique.representative(id) == id);
+    let sorted = order::permute_merged(&raw, &order, |id| unique.representative(id))?.bytes;
     let btf = parse(sorted.clone())?;
     Ok((sorted, btf))
 }
@@ -316,7 +338,7 @@ fn summarise(
     bytes: &[u8],
     btf: &Btf<'_>,
     settled: &Settled,
-    names: &FrozenNames<'_>,
+    names: &Names<'_>,
     choices: &[FunctionChoice],
     selection: &Selection,
     data: &DataSymbols,
@@ -337,7 +359,8 @@ fn summarise(
     let mut sections: BTreeMap<String, (usize, u64)> = BTreeMap::new();
     for variable in &selection.variables {
         let section = variable.place.and_then(|place| data.section(place.section));
-        let name = section.map_or(String::new(), |section| String::from_utf8_lossy(&section.name).into_owned());
+        let name =
+            section.map_or(String::new(), |section| String::from_utf8_lossy(&section.name).into_owned());
         let entry = sections.entry(name).or_default();
         entry.0 += 1;
         entry.1 += variable.size;

@@ -120,7 +120,12 @@ impl<'a> Index<'a> {
             parts,
             starts: Vec::new(),
             signatures: HashMap::new(),
-            offsets: nodes.nodes.iter().enumerate().map(|(number, node)| (node.offset, number as u32)).collect(),
+            offsets: nodes
+                .nodes
+                .iter()
+                .enumerate()
+                .map(|(number, node)| (node.offset, number as u32))
+                .collect(),
             ranges: Vec::new(),
             parameters: nodes
                 .parameters
@@ -174,14 +179,26 @@ impl<'a> Index<'a> {
         (found == file && inside).then_some((part, (offset - start) as u32))
     }
 
-    fn node(&self, source: &Source<'_, '_>, foreign: &[Foreign], part: usize, reference: Reference) -> Option<u32> {
+    fn node(
+        &self,
+        source: &Source<'_, '_>,
+        foreign: &[Foreign],
+        part: usize,
+        reference: Reference,
+    ) -> Option<u32> {
         let (part, offset) = self.place(source, foreign, part, reference)?;
         let (first, last) = self.ranges[part];
         let slice = &self.offsets[first..last];
         slice.binary_search_by_key(&offset, |&(offset, _)| offset).ok().map(|found| slice[found].1)
     }
 
-    fn parameter(&self, source: &Source<'_, '_>, foreign: &[Foreign], part: usize, reference: Reference) -> Reference {
+    fn parameter(
+        &self,
+        source: &Source<'_, '_>,
+        foreign: &[Foreign],
+        part: usize,
+        reference: Reference,
+    ) -> Reference {
         if reference == 0 {
             return 0;
         }
@@ -193,11 +210,11 @@ impl<'a> Index<'a> {
 }
 
 /// Fills in what nodes leave to others: names of completed classes, storage units of old-style bit-fields.
-pub fn complete(nodes: &mut Nodes, interner: &mut Interner, linked: bool) {
-    interner.index(nodes, linked);
+pub fn complete(nodes: &mut Nodes, interner: &Interner, linked: bool) {
     for number in 0..nodes.nodes.len() {
         let node = nodes.nodes[number];
-        if matches!(node.kind, NodeKind::Struct | NodeKind::Union) && node.target != 0 && node.name.is_none() {
+        if matches!(node.kind, NodeKind::Struct | NodeKind::Union) && node.target != 0 && node.name.is_none()
+        {
             let other = interner.node(nodes, node.target, linked);
             nodes.nodes[number].name = other.map_or(Name::NONE, |other| nodes.nodes[other as usize].name);
         }

@@ -25,12 +25,6 @@ impl Name {
     }
 }
 
-#[derive(Debug, Default)]
-struct Side {
-    numbers: HashMap<Box<[u8]>, u32>,
-    names: Vec<Box<[u8]>>,
-}
-
 /// All names of one encode.
 #[derive(Debug)]
 pub struct Names<'d> {
@@ -39,7 +33,10 @@ pub struct Names<'d> {
     first: Vec<AtomicU64>,
     /// Open addressing: offset + 1 of each string whose bit is set.
     slots: Vec<u32>,
-    side: RwLock<Side>,
+    /// Names that are not the first of their bytes in `text`, or not in it.
+    numbers: RwLock<HashMap<Box<[u8]>, u32>>,
+    /// The bytes of those that are not in it.
+    side: boxcar::Vec<Box<[u8]>>,
     /// `btf_type_tag`
     pub type_tag: Name,
     /// `btf_decl_tag`
@@ -65,7 +62,8 @@ impl<'d> Names<'d> {
             text,
             first: std::iter::repeat_with(AtomicU64::default).take(text.len() / 64 + 1).collect(),
             slots: vec![0; capacity],
-            side: RwLock::new(Side::default()),
+            numbers: RwLock::default(),
+            side: boxcar::Vec::new(),
             type_tag: Name::NONE,
             decl_tag: Name::NONE,
             null_pointer: Name::NONE,
@@ -125,8 +123,8 @@ impl<'d> Names<'d> {
         if let Some(name) = self.find(bytes) {
             return Some(name);
         }
-        let mut side = self.side.write().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let number = *side.numbers.entry(bytes.into()).or_insert(at as u32 + 1);
+        let mut numbers = self.numbers.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let number = *numbers.entry(bytes.into()).or_insert(at as u32 + 1);
         if number == at as u32 + 1 {
             self.first[at / 64].fetch_or(1 << (at % 64), Ordering::Relaxed);
         }
@@ -138,13 +136,12 @@ impl<'d> Names<'d> {
         if let Some(name) = self.find(bytes) {
             return name;
         }
-        let mut side = self.side.write().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if let Some(&number) = side.numbers.get(bytes) {
+        let mut numbers = self.numbers.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Some(&number) = numbers.get(bytes) {
             return Name(number);
         }
-        let number = Name::SIDE | side.names.len() as u32;
-        side.names.push(bytes.into());
-        side.numbers.insert(bytes.into(), number);
+        let number = Name::SIDE | self.side.push(bytes.into()) as u32;
+        numbers.insert(bytes.into(), number);
         Name(number)
     }
 
@@ -157,39 +154,20 @@ impl<'d> Names<'d> {
         if offset != 0 {
             return Some(Name(offset));
         }
-        let side = self.side.read().unwrap_or_else(std::sync::PoisonError::into_inner);
-        side.numbers.get(bytes).map(|&number| Name(number))
+        let numbers = self.numbers.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        numbers.get(bytes).map(|&number| Name(number))
     }
 
-    /// Ends the collecting: from here on names are only read.
-    pub fn freeze(self) -> FrozenNames<'d> {
-        let side = self.side.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
-        FrozenNames { text: self.text, side: side.names }
-    }
-
-    fn lookup<'a>(text: &'a [u8], side: &'a [Box<[u8]>], name: Name) -> &'a [u8] {
+    /// The bytes of `name`.
+    pub fn bytes(&self, name: Name) -> &[u8] {
         if name.is_none() {
             return &[];
         }
         if name.0 & Name::SIDE != 0 {
-            return side.get((name.0 & !Name::SIDE) as usize).map_or(&[], |bytes| bytes);
+            return self.side.get((name.0 & !Name::SIDE) as usize).map_or(&[], |bytes| bytes);
         }
-        let rest = text.get(name.0 as usize - 1..).unwrap_or_default();
+        let rest = self.text.get(name.0 as usize - 1..).unwrap_or_default();
         &rest[..memchr(rest).unwrap_or(rest.len())]
-    }
-}
-
-/// The names of an encode, for reading.
-#[derive(Debug)]
-pub struct FrozenNames<'d> {
-    text: &'d [u8],
-    side: Vec<Box<[u8]>>,
-}
-
-impl FrozenNames<'_> {
-    /// The bytes of `name`.
-    pub fn bytes(&self, name: Name) -> &[u8] {
-        Names::lookup(self.text, &self.side, name)
     }
 }
 

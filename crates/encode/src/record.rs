@@ -198,7 +198,12 @@ pub struct RecordTable {
 
 impl Default for RecordTable {
     fn default() -> Self {
-        let mut table = Self { words: Vec::new(), ends: Vec::new(), slots: vec![Slot::default(); 1 << 12], derived: Vec::new() };
+        let mut table = Self {
+            words: Vec::new(),
+            ends: Vec::new(),
+            slots: vec![Slot::default(); 1 << 12],
+            derived: Vec::new(),
+        };
         table.intern(&[head(Kind::Void, 0)]);
         table
     }
@@ -206,13 +211,9 @@ impl Default for RecordTable {
 
 impl RecordTable {
     /// Number of records, `void` included.
+    #[allow(clippy::len_without_is_empty)] // it never is
     pub fn len(&self) -> usize {
         self.ends.len()
-    }
-
-    /// A table always has `void`.
-    pub fn is_empty(&self) -> bool {
-        false
     }
 
     #[inline]

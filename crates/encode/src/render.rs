@@ -1,19 +1,19 @@
 //! The content of a record as bytes, to order by: the same for the same type in every run and every link order.
 
-use crate::names::{FrozenNames, Name};
+use crate::names::{Name, Names};
 use crate::record::{Kind, RecordId, RecordTable};
 
 /// Types within types are followed this far; what is the same up to there is taken for equal in order.
 const DEEPEST: u32 = 12;
 
 /// The content of a record. Meant for ties, which are rare: nothing is remembered.
-pub fn content(table: &RecordTable, names: &FrozenNames<'_>, record: RecordId) -> Vec<u8> {
+pub fn content(table: &RecordTable, names: &Names<'_>, record: RecordId) -> Vec<u8> {
     let mut out = Vec::new();
     put(table, names, record, 0, &mut out);
     out
 }
 
-fn put(table: &RecordTable, names: &FrozenNames<'_>, id: RecordId, depth: u32, out: &mut Vec<u8>) {
+fn put(table: &RecordTable, names: &Names<'_>, id: RecordId, depth: u32, out: &mut Vec<u8>) {
     let record = table.get(id);
     out.extend([record.kind as u8, record.detail]);
     if depth > DEEPEST || out.len() > 1 << 16 {

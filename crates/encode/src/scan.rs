@@ -5,15 +5,16 @@
 
 use gimli::constants as dw;
 
-use crate::dwarf::Dwarf;
 use crate::attributes::{AttributeReader, Class, UnitScan};
-use crate::dwarf::abbreviation::{Abbreviation, AbbreviationTable, Field, PlainMember, Role};
+use crate::dwarf::Dwarf;
+use crate::dwarf::abbreviation::{Abbreviation, AbbreviationTable, Field, Plain, Role};
 use crate::dwarf::bytes::{Bytes, Damage};
 use crate::dwarf::location::{self, Address};
 use crate::dwarf::unit::{Format, UnitHeader, UnitRoot};
 use crate::names::{Name, Names};
 use crate::nodes::{
-    BITFIELDS, DECLARATION, DeclTag, Function, Node, NodeKind, Nodes, Parameter, Place, Reference, Row, SIGNED, VARARG, Variable,
+    BITFIELDS, DECLARATION, DeclTag, Function, Node, NodeKind, Nodes, Parameter, Place, Reference, Row,
+    SIGNED, VARARG, Variable,
 };
 
 /// DIEs nested deeper than this are taken for damage.
@@ -37,8 +38,13 @@ enum Owner {
 struct Context {
     owner: Owner,
     in_function: bool,
+    /// Where its rows start in [`Nodes::rows`].
     rows: u32,
+    /// Rows that lie on `set_aside` because a node below it has rows of its own.
+    set_aside: u32,
     parameters: u32,
+    /// The innermost context that a node owns, this one included: 1 + its index, 0 for none.
+    collecting: u32,
 }
 
 /// What to look for in a unit.
@@ -57,7 +63,8 @@ pub struct Scanner<'n, 'd> {
     /// What `table` was compiled from: file, offset, format.
     compiled: Option<(u32, usize, Format)>,
     contexts: Vec<Context>,
-    open_rows: Vec<Row>,
+    /// Rows of nodes that are open, while nodes below them have theirs.
+    set_aside: Vec<Row>,
     open_parameters: Vec<Parameter>,
 }
 
@@ -69,7 +76,7 @@ impl<'n, 'd> Scanner<'n, 'd> {
             table: AbbreviationTable::default(),
             compiled: None,
             contexts: Vec::new(),
-            open_rows: Vec::new(),
+            set_aside: Vec::new(),
             open_parameters: Vec::new(),
         }
     }
@@ -89,7 +96,7 @@ impl<'n, 'd> Scanner<'n, 'd> {
             self.compiled = Some(key);
         }
         self.contexts.clear();
-        self.open_rows.clear();
+        self.set_aside.clear();
         self.open_parameters.clear();
         let table = std::mem::take(&mut self.table);
         let bytes = dwarf.unit_bytes(header);
@@ -107,7 +114,14 @@ impl<'n, 'd> Scanner<'n, 'd> {
         let bytes = unit.bytes;
         let end = bytes.data.len();
         let mut at = unit.root.first_child;
-        let mut context = Context { owner: Owner::Scope, in_function: false, rows: 0, parameters: 0 };
+        let mut context = Context {
+            owner: Owner::Scope,
+            in_function: false,
+            rows: 0,
+            set_aside: 0,
+            parameters: 0,
+            collecting: 0,
+        };
         self.contexts.push(context);
         while at < end {
             let offset = at;
@@ -115,17 +129,18 @@ impl<'n, 'd> Scanner<'n, 'd> {
             if code == 0 {
                 self.contexts.pop();
                 self.close(context, out);
-                match self.contexts.last() {
-                    Some(outer) => context = *outer,
-                    None => return Ok(()),
+                let Some(&outer) = self.contexts.last() else { return Ok(()) };
+                if matches!(context.owner, Owner::Node(_)) && outer.collecting > 0 {
+                    self.contexts[outer.collecting as usize - 1].rows = out.rows.len() as u32;
                 }
+                let Some(&outer) = self.contexts.last() else { return Ok(()) };
+                context = outer;
                 continue;
             }
             let abbreviation = unit.table.get(code)?;
-            if let Some(layout) = abbreviation.member
-                && let Owner::Node(owner) = context.owner
+            if let Some(layout) = abbreviation.plain
+                && self.plain(unit, abbreviation.role, layout, offset as u32, &mut at, context, out)?
             {
-                self.plain_member(unit, layout, owner, &mut at, out)?;
                 continue;
             }
             let owner = self.die(unit, abbreviation, offset as u32, &mut at, context, out)?;
@@ -142,11 +157,24 @@ impl<'n, 'd> Scanner<'n, 'd> {
             if self.contexts.len() >= DEEPEST {
                 return Err(Damage::TooDeep);
             }
+            let mut collecting = context.collecting;
+            if matches!(owner, Owner::Node(_)) {
+                if collecting > 0 {
+                    // A type inside a type: what the outer one has so far makes room.
+                    let outer = &mut self.contexts[collecting as usize - 1];
+                    let rows = out.rows.drain(outer.rows as usize..);
+                    outer.set_aside += rows.len() as u32;
+                    self.set_aside.extend(rows);
+                }
+                collecting = self.contexts.len() as u32 + 1;
+            }
             context = Context {
                 owner,
                 in_function: context.in_function || abbreviation.role == Role::Subprogram,
-                rows: self.open_rows.len() as u32,
+                rows: out.rows.len() as u32,
+                set_aside: 0,
                 parameters: self.open_parameters.len() as u32,
+                collecting,
             };
             self.contexts.push(context);
         }
@@ -157,11 +185,15 @@ impl<'n, 'd> Scanner<'n, 'd> {
     fn close(&mut self, context: Context, out: &mut Nodes) {
         match context.owner {
             Owner::Node(node) => {
-                let rows = context.rows as usize;
-                let first = out.rows.len() as u32;
-                out.rows.extend_from_slice(&self.open_rows[rows..]);
-                let count = (self.open_rows.len() - rows) as u32;
-                self.open_rows.truncate(rows);
+                let mut first = context.rows;
+                if context.set_aside > 0 {
+                    let at = self.set_aside.len() - context.set_aside as usize;
+                    let later = out.rows.len() - first as usize;
+                    out.rows.extend(self.set_aside.drain(at..));
+                    out.rows[first as usize..].rotate_left(later);
+                    first = context.rows;
+                }
+                let count = out.rows.len() as u32 - first;
                 let node = &mut out.nodes[node as usize];
                 (node.first, node.count) = (first, count);
             }
@@ -182,7 +214,7 @@ impl<'n, 'd> Scanner<'n, 'd> {
     fn die(
         &mut self,
         unit: &UnitScan<'_, '_>,
-        abbreviation: Abbreviation,
+        abbreviation: &Abbreviation,
         offset: u32,
         at: &mut usize,
         context: Context,
@@ -193,7 +225,7 @@ impl<'n, 'd> Scanner<'n, 'd> {
             role = Role::Ignored;
         }
         let pass = match role {
-            Role::Ignored | Role::Scope | Role::UnspecifiedParameters => true,
+            Role::Ignored | Role::Scope | Role::Inlined | Role::UnspecifiedParameters => true,
             Role::Label => !self.wanted.functions || unit.root.language != dw::DW_LANG_Mips_Assembler.0,
             Role::Parameter => !matches!(context.owner, Owner::Function(_) | Owner::Node(_)),
             Role::Member | Role::Enumerator | Role::Subrange => !matches!(context.owner, Owner::Node(_)),
@@ -203,18 +235,21 @@ impl<'n, 'd> Scanner<'n, 'd> {
                         && !abbreviation.declared
                         && !(self.wanted.function_statics && abbreviation.located))
             }
-            Role::ChildAnnotation => !matches!(context.owner, Owner::Node(_) | Owner::Part(..) | Owner::Function(_)),
+            Role::ChildAnnotation => {
+                !matches!(context.owner, Owner::Node(_) | Owner::Part(..) | Owner::Function(_))
+            }
             _ => false,
         };
         if pass {
             self.reader.take(unit, abbreviation.pass, at, out)?;
             return Ok(match role {
                 Role::Scope => Owner::Scope,
+                Role::Inlined if self.wanted.function_statics => Owner::Scope,
                 Role::UnspecifiedParameters => {
                     match context.owner {
                         Owner::Function(function) => out.functions[function as usize].vararg = true,
                         Owner::Node(node) if out.nodes[node as usize].kind == NodeKind::Subroutine => {
-                            self.open_rows.push([0, VARARG, 0, 0]);
+                            out.rows.push([0, VARARG, 0, 0]);
                         }
                         _ => {}
                     }
@@ -240,25 +275,22 @@ impl<'n, 'd> Scanner<'n, 'd> {
         let index = out.nodes.len() as u32;
         let owner = Owner::Node(index);
         match role {
-            Role::Member => return Ok(self.member(unit, node, context, out).unwrap_or_else(|damage| lose(out, damage))),
+            Role::Member => {
+                return Ok(self.member(unit, node, context, out).unwrap_or_else(|damage| lose(out, damage)));
+            }
             Role::Enumerator => {
                 if let Some((value, class)) = attributes.get(Field::ConstValue)
                     && matches!(class, Class::Constant | Class::Signed)
                 {
                     let negative = class == Class::Signed && (value as i64) < 0;
-                    self.open_rows.push([
-                        node.name.0,
-                        value as u32,
-                        (value >> 32) as u32,
-                        u32::from(negative),
-                    ]);
+                    out.rows.push([node.name.0, value as u32, (value >> 32) as u32, u32::from(negative)]);
                 }
                 return Ok(Owner::Nothing);
             }
             Role::Subrange => {
                 let Owner::Node(array) = context.owner else { return Ok(Owner::Nothing) };
                 if out.nodes[array as usize].kind == NodeKind::Array {
-                    self.open_rows.push([self.elements(), 0, 0, 0]);
+                    out.rows.push([self.elements(), 0, 0, 0]);
                 }
                 return Ok(Owner::Nothing);
             }
@@ -268,7 +300,9 @@ impl<'n, 'd> Scanner<'n, 'd> {
                 return Ok(Owner::Nothing);
             }
             Role::Variable => {
-                return Ok(self.variable(unit, node, context, out).unwrap_or_else(|damage| lose(out, damage)));
+                return Ok(self
+                    .variable(unit, node, context, out)
+                    .unwrap_or_else(|damage| lose(out, damage)));
             }
             Role::Subprogram | Role::Label => {
                 return Ok(self.function(unit, node, out).unwrap_or_else(|damage| lose(out, damage)));
@@ -323,7 +357,9 @@ impl<'n, 'd> Scanner<'n, 'd> {
                 node.size = attributes.name(Field::ConstValue).0;
                 node.target = attributes.reference(Field::Annotation);
             }
-            Role::Scope | Role::Ignored | Role::UnspecifiedParameters => return Ok(Owner::Nothing),
+            Role::Scope | Role::Inlined | Role::Ignored | Role::UnspecifiedParameters => {
+                return Ok(Owner::Nothing);
+            }
         }
         if role != Role::SharedAnnotation && attributes.has(Field::Annotation) {
             out.annotated.push((index, -1, attributes.reference(Field::Annotation)));
@@ -334,9 +370,9 @@ impl<'n, 'd> Scanner<'n, 'd> {
 
     fn base(&self, node: &mut Node) {
         let attributes = &self.reader.attributes;
-        let size = attributes.number(Field::ByteSize).or_else(|| {
-            attributes.number(Field::BitSize).map(|bits| bits.div_ceil(8))
-        });
+        let size = attributes
+            .number(Field::ByteSize)
+            .or_else(|| attributes.number(Field::BitSize).map(|bits| bits.div_ceil(8)));
         node.size = size.and_then(|size| u32::try_from(size).ok()).unwrap_or(0);
         let encoding = attributes.number(Field::Encoding).unwrap_or(0);
         (node.kind, node.encoding) = match dw::DwAte(encoding as u8) {
@@ -367,38 +403,75 @@ impl<'n, 'd> Scanner<'n, 'd> {
         u32::try_from(count).unwrap_or(0)
     }
 
-    /// A member that is nothing but a name, a type and a place, all at fixed offsets in the DIE: nearly all are.
+    /// A DIE without children that is nothing but a name, a type and a number, at fixed offsets: nearly all are. False
+    /// if it has to be looked at in full after all.
     #[inline]
-    fn plain_member(
+    #[allow(clippy::too_many_arguments)]
+    fn plain(
         &mut self,
         unit: &UnitScan<'_, '_>,
-        layout: PlainMember,
-        owner: u32,
+        role: Role,
+        layout: Plain,
+        offset: u32,
         at: &mut usize,
+        context: Context,
         out: &mut Nodes,
-    ) -> Result<(), Damage> {
+    ) -> Result<bool, Damage> {
+        let kind = match (role, context.owner) {
+            (_, Owner::Nothing) => return Ok(false),
+            (Role::Member | Role::Enumerator | Role::Parameter, Owner::Node(_)) => NodeKind::Void,
+            (Role::Pointer, _) => NodeKind::Pointer,
+            (Role::Const, _) => NodeKind::Const,
+            (Role::Volatile, _) => NodeKind::Volatile,
+            (Role::Typedef, _) => NodeKind::Typedef,
+            _ => return Ok(false),
+        };
         let bytes = Bytes { data: unit.bytes.block(*at, usize::from(layout.size))?, ..unit.bytes };
-        *at += usize::from(layout.size);
-        if !matches!(out.nodes[owner as usize].kind, NodeKind::Struct | NodeKind::Union) {
-            return Ok(());
-        }
         let name = match layout.name {
             Some(name) => self.reader.string_or_none(unit, bytes.u32(usize::from(name))?, out),
             None => Name::NONE,
         };
-        let target = bytes.u32(usize::from(layout.target))?;
-        let byte = match layout.location {
-            Some((location, 1)) => bytes.u8(usize::from(location))?,
-            Some((location, 2)) => bytes.u16(usize::from(location))?,
-            Some((location, _)) => bytes.u32(usize::from(location))?,
+        let mut target = match layout.target {
+            Some(target) => bytes.u32(usize::from(target))?,
             None => 0,
         };
         if target >= unit.bytes.data.len() as u64 {
             out.damage.push(Damage::BadReference);
-            return Ok(());
+            target = 0;
         }
-        self.open_rows.push([name.0, target as u32, (byte as u32).wrapping_mul(8), 0]);
-        Ok(())
+        let number = match layout.number {
+            Some((number, 1)) => bytes.u8(usize::from(number))?,
+            Some((number, 2)) => bytes.u16(usize::from(number))?,
+            Some((number, _)) => bytes.u32(usize::from(number))?,
+            None => 0,
+        };
+        if let (NodeKind::Void, Owner::Node(owner)) = (kind, context.owner) {
+            let row = match (role, out.nodes[owner as usize].kind) {
+                (Role::Member, NodeKind::Struct | NodeKind::Union) => {
+                    [name.0, target as u32, (number as u32).wrapping_mul(8), 0]
+                }
+                (Role::Enumerator, NodeKind::Enum) if layout.number.is_some() => {
+                    [name.0, number as u32, 0, 0]
+                }
+                (Role::Parameter, NodeKind::Subroutine) => [name.0, target as u32, 0, 0],
+                _ => return Ok(false),
+            };
+            out.rows.push(row);
+        } else {
+            out.nodes.push(Node {
+                offset,
+                kind,
+                flags: 0,
+                encoding: 0,
+                name,
+                target: target as u32,
+                size: 0,
+                first: 0,
+                count: 0,
+            });
+        }
+        *at += usize::from(layout.size);
+        Ok(true)
     }
 
     fn member(
@@ -446,13 +519,13 @@ impl<'n, 'd> Scanner<'n, 'd> {
                 start.wrapping_add(offset)
             } else {
                 match attributes.number(Field::ByteSize) {
-                    Some(size) => start
-                        .wrapping_add(size.wrapping_mul(8))
-                        .wrapping_sub(offset)
-                        .wrapping_sub(bits),
+                    Some(size) => {
+                        start.wrapping_add(size.wrapping_mul(8)).wrapping_sub(offset).wrapping_sub(bits)
+                    }
                     None => {
                         // The storage unit is as large as the member's type; known when all is read.
-                        out.storage_fixups.push((owner, self.open_rows.len() as u32 - context.rows));
+                        out.storage_fixups
+                            .push((owner, out.rows.len() as u32 - context.rows + context.set_aside));
                         start.wrapping_sub(offset).wrapping_sub(bits)
                     }
                 }
@@ -469,11 +542,11 @@ impl<'n, 'd> Scanner<'n, 'd> {
         if attributes.number(Field::BitSize).is_some() {
             out.nodes[owner as usize].flags |= BITFIELDS;
         }
-        let number = (self.open_rows.len() as u32 - context.rows) as i32;
+        let number = (out.rows.len() as u32 - context.rows + context.set_aside) as i32;
         if attributes.has(Field::Annotation) {
             out.annotated.push((owner, number, attributes.reference(Field::Annotation)));
         }
-        self.open_rows.push(row);
+        out.rows.push(row);
         Ok(Owner::Part(owner, number))
     }
 
@@ -484,7 +557,7 @@ impl<'n, 'd> Scanner<'n, 'd> {
         match context.owner {
             Owner::Node(node) => {
                 if out.nodes[node as usize].kind == NodeKind::Subroutine {
-                    self.open_rows.push([name.0, target, 0, 0]);
+                    out.rows.push([name.0, target, 0, 0]);
                 }
                 Owner::Nothing
             }
@@ -513,7 +586,12 @@ impl<'n, 'd> Scanner<'n, 'd> {
         }
     }
 
-    fn function(&mut self, unit: &UnitScan<'_, '_>, mut node: Node, out: &mut Nodes) -> Result<Owner, Damage> {
+    fn function(
+        &mut self,
+        unit: &UnitScan<'_, '_>,
+        mut node: Node,
+        out: &mut Nodes,
+    ) -> Result<Owner, Damage> {
         if !self.wanted.functions {
             // Types inside it still count.
             return Ok(Owner::Scope);
@@ -625,7 +703,7 @@ impl<'n, 'd> Scanner<'n, 'd> {
         }
         match context.owner {
             Owner::Node(node) if is_type_tag && out.nodes[node as usize].kind == NodeKind::Pointer => {
-                self.open_rows.push([value.0, 0, 0, 0]);
+                out.rows.push([value.0, 0, 0, 0]);
             }
             Owner::Node(node) if is_decl_tag => out.decl_tags.push(DeclTag { node, component: -1, value }),
             Owner::Function(function) if is_decl_tag => {

@@ -18,7 +18,7 @@
 use hashbrown::HashMap;
 
 use crate::intern::UnitTypes;
-use crate::names::{FrozenNames, Name};
+use crate::names::{Name, Names};
 use crate::record::{Aggregate, Kind, RecordId, RecordTable, head};
 use crate::render;
 
@@ -72,7 +72,7 @@ pub struct Settled {
 
 impl Settled {
     /// Settles all names.
-    pub fn new(table: &mut RecordTable, names: &FrozenNames<'_>, units: &[UnitTypes]) -> Self {
+    pub fn new(table: &mut RecordTable, names: &Names<'_>, units: &[UnitTypes]) -> Self {
         let contents = contents(table, units);
         let mut meanings = vec![Meaning::Unknown; table.len()];
         for (name, content) in units.iter().flat_map(|unit| &unit.conflicts) {
@@ -178,9 +178,9 @@ impl Settled {
                 for world in self.members.worlds(record) {
                     let values = &self.worlds[world];
                     for other in self.members.worlds(record).map(|other| &self.worlds[other]) {
-                        let agree = reached
-                            .iter()
-                            .all(|&name| values[name] == 0 || other[name] == 0 || values[name] == other[name]);
+                        let agree = reached.iter().all(|&name| {
+                            values[name] == 0 || other[name] == 0 || values[name] == other[name]
+                        });
                         if !agree {
                             continue;
                         }
@@ -241,7 +241,7 @@ fn contents(table: &mut RecordTable, units: &[UnitTypes]) -> Vec<(RecordId, Reco
 fn by_name_and_use(
     mut several: Vec<(RecordId, Vec<RecordId>)>,
     table: &RecordTable,
-    names: &FrozenNames<'_>,
+    names: &Names<'_>,
     units: &[UnitTypes],
 ) -> Vec<(RecordId, Vec<RecordId>)> {
     if several.is_empty() {
@@ -253,9 +253,8 @@ fn by_name_and_use(
     }
     for (_, contents) in &mut several {
         let key = |content: RecordId| render::content(table, names, content);
-        contents.sort_by(|&a, &b| {
-            counts[b.index()].cmp(&counts[a.index()]).then_with(|| key(a).cmp(&key(b)))
-        });
+        contents
+            .sort_by(|&a, &b| counts[b.index()].cmp(&counts[a.index()]).then_with(|| key(a).cmp(&key(b))));
     }
     several.sort_by_cached_key(|(name, _)| {
         let record = table.get(*name);

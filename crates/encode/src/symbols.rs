@@ -128,8 +128,7 @@ impl DataSymbols {
             });
         }
         let places = data.symbols.iter().enumerate();
-        data.by_place =
-            places.filter_map(|(number, symbol)| Some((symbol.place?, number as u32))).collect();
+        data.by_place = places.filter_map(|(number, symbol)| Some((symbol.place?, number as u32))).collect();
         data.by_place.sort_unstable();
         Ok(data)
     }

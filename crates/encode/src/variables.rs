@@ -9,12 +9,12 @@
 //! whose type has the symbol's size is placed; the others are written without a place, and whoever reads them looks
 //! their symbol up.
 
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 
 use serde::Serialize;
 
 use crate::dwarf::location::Address;
-use crate::names::{FrozenNames, Name};
+use crate::names::{Name, Names};
 use crate::options::{Options, Variables};
 use crate::record::{Kind, RecordId, RecordTable};
 use crate::render;
@@ -150,53 +150,60 @@ impl Sizes<'_> {
 }
 
 /// Names that no debugger's user ever asks for: addresses for the linker's tables.
-const LINKER_NAMES: [&[u8]; 5] =
-    [b"__UNIQUE_ID", b"__tpstrtab_", b"__BTF_ID__", b"__gendwarfksyms_ptr_", b"__func_stack_frame_non_standard_"];
+const LINKER_NAMES: [&[u8]; 5] = [
+    b"__UNIQUE_ID",
+    b"__tpstrtab_",
+    b"__BTF_ID__",
+    b"__gendwarfksyms_ptr_",
+    b"__func_stack_frame_non_standard_",
+];
 
 /// Sections that the kernel gives back once it has booted (include/asm-generic/vmlinux.lds.h).
 const FREED_SECTIONS: [&[u8]; 5] = [b".init", b".exit", b".discard", b"__modver", b".altinstr"];
 
-/// What macros make, by the start of the name: trace events, system call tables, module parameters, exports.
-const GENERATED_NAMES: [&[u8]; 31] = [
-    b"__tracepoint_",
-    b"__traceiter_",
-    b"__event_",
-    b"event_",
-    b"trace_event_",
-    b"print_fmt_",
-    b"str__",
-    b"__bpf_trace_tp_map_",
-    b"__SCK__tp_func_",
-    b"__syscall_meta__",
-    b"__p_syscall_meta__",
-    b"args__",
-    b"types__",
-    b"__setup_",
-    b"__param_",
-    b"__initcall_",
-    b"__exitcall_",
-    b"__ksymtab_",
-    b"__kstrtab",
-    b"__crc_",
-    b"__export_symbol_",
-    b"_acpi_module_name",
-    b"__already_done",
-    b"__warned",
-    b"__mod_",
-    b"__bpf_ops_",
+/// What macros make, by the start of the name: trace events, static calls, system call tables, module parameters.
+/// Also `event_X` where there is an [`EVENT`]`X`. docs/encode.md lists them.
+const GENERATED_NAMES: [&[u8]; 26] = [
+    b"__SCK__",
     b"__TRACE_SYSTEM_",
-    b"__addressable_",
-    b"__kcsan_",
-    b"__ftrace_",
     b"TRACE_SYSTEM_",
+    b"__already_done",
+    b"__bpf_ops_",
+    b"__bpf_trace_tp_map_",
+    b"__event_",
+    b"__exitcall_",
+    b"__initcall_",
+    b"__mod_",
+    b"__p_syscall_meta__",
+    b"__param_",
+    b"__setup_",
+    b"__syscall_meta__",
+    b"__tracepoint_",
+    b"__warned",
+    b"_acpi_module_name",
+    b"args__",
+    b"event_attr_",
+    b"event_class_",
+    b"print_fmt_",
+    b"security_hook_active_",
+    b"str__",
+    b"trace_event_fields_",
+    b"trace_event_type_funcs_",
+    b"types__",
 ];
+
+/// The pointer to `event_X` that `TRACE_EVENT(X, …)` makes (include/trace/trace_events.h).
+const EVENT: &[u8] = b"__event_";
+
+/// `static const char __func__[]`, which C declares in every function that uses it (C17 §6.4.2.2), and its older names.
+const FUNCTION_NAMES: [&[u8]; 3] = [b"__func__", b"__FUNCTION__", b"__PRETTY_FUNCTION__"];
 
 /// Chooses variables; see the top of this module.
 pub fn select(
     states: &[VariableState],
     data: &DataSymbols,
     sizes: &Sizes<'_>,
-    names: &FrozenNames<'_>,
+    names: &Names<'_>,
     options: &Options,
 ) -> Selection {
     let mut selection = Selection::default();
@@ -225,7 +232,7 @@ fn candidates(
     states: &[VariableState],
     data: &DataSymbols,
     sizes: &Sizes<'_>,
-    names: &FrozenNames<'_>,
+    names: &Names<'_>,
     options: &Options,
     selection: &mut Selection,
 ) -> Vec<Candidate> {
@@ -233,6 +240,15 @@ fn candidates(
     // By symbol: has it a definition?
     let mut defined = vec![false; data.symbols.len()];
     let mut declarations: HashMap<Name, Vec<u32>> = HashMap::new();
+    // By name and size: an inlined function's `__func__` has a symbol, but no address in DWARF. Another one of its size
+    // has its type.
+    let mut function_names: HashMap<(Name, u64), Vec<u32>> = HashMap::new();
+    let events: HashSet<&[u8]> = match options.variables {
+        Variables::Lean => {
+            data.symbols.iter().filter_map(|symbol| names.bytes(symbol.name).strip_prefix(EVENT)).collect()
+        }
+        _ => HashSet::new(),
+    };
     for (index, state) in states.iter().enumerate() {
         let Some(address) = state.address else {
             if state.declared {
@@ -254,7 +270,7 @@ fn candidates(
             continue;
         }
         let name = symbol.map_or(state.name, |symbol| data.symbols[symbol as usize].name);
-        if let Some(reason) = unwanted(names.bytes(name), place, data, options) {
+        if let Some(reason) = unwanted(names.bytes(name), place, data, &events, options) {
             selection.left_out.push((name, reason));
             if let Some(symbol) = symbol {
                 defined[symbol as usize] = true;
@@ -266,6 +282,9 @@ fn candidates(
                 if let Some(symbol) = symbol {
                     defined[symbol as usize] = true;
                 }
+                if state.in_function && FUNCTION_NAMES.contains(&names.bytes(state.name)) {
+                    function_names.entry((state.name, candidate.type_size)).or_default().push(index as u32);
+                }
                 candidates.push(candidate);
             }
             Err(reason) => selection.left_out.push((name, reason)),
@@ -276,7 +295,8 @@ fn candidates(
             continue;
         }
         let name = names.bytes(symbol.name);
-        let known = declarations.get(&symbol.name);
+        let known =
+            declarations.get(&symbol.name).or_else(|| function_names.get(&(symbol.base, symbol.size)));
         if known.is_none() && (!symbol.is_object || symbol.place.is_none()) {
             continue; // a label that nobody declares: no variable
         }
@@ -289,7 +309,7 @@ fn candidates(
                 if data.section(place.section).is_none_or(|section| section.executable) && !symbol.is_object {
                     continue;
                 }
-                unwanted(name, place, data, options)
+                unwanted(name, place, data, &events, options)
             }
             None => (options.variables == Variables::PerCpu).then_some(LeftOut::NotPerCpu),
         };
@@ -308,7 +328,8 @@ fn candidates(
             match candidate(index, state, symbol.name, place, Some(number as u32), data, sizes) {
                 Ok(candidate) => {
                     // The type of the symbol's size; else the largest.
-                    let score = if candidate.type_size == symbol.size { u64::MAX } else { candidate.type_size };
+                    let score =
+                        if candidate.type_size == symbol.size { u64::MAX } else { candidate.type_size };
                     let better = match &best {
                         None => true,
                         Some((_, known)) if *known != score => score > *known,
@@ -333,7 +354,7 @@ fn candidates(
     candidates
 }
 
-fn content(sizes: &Sizes<'_>, names: &FrozenNames<'_>, candidate: &Candidate) -> Vec<u8> {
+fn content(sizes: &Sizes<'_>, names: &Names<'_>, candidate: &Candidate) -> Vec<u8> {
     render::content(sizes.table, names, candidate.variable.target)
 }
 
@@ -342,7 +363,7 @@ fn find_place(
     state: &VariableState,
     address: Address,
     data: &DataSymbols,
-    names: &FrozenNames<'_>,
+    names: &Names<'_>,
 ) -> Option<(SectionPlace, Option<u32>)> {
     let ours = |place: SectionPlace| {
         let named = data.at(place).find(|(_, symbol)| {
@@ -375,7 +396,9 @@ fn find_place(
         first = first.or(Some(place));
     }
     // Without a symbol: the compiler may have dropped it. But what the linker discarded claims to be at address 0.
-    first.filter(|place| address.value != 0 && (place.offset != 0 || !data.complete)).map(|place| (place, None))
+    first
+        .filter(|place| address.value != 0 && (place.offset != 0 || !data.complete))
+        .map(|place| (place, None))
 }
 
 fn candidate(
@@ -409,7 +432,13 @@ fn candidate(
 }
 
 /// Does the name or the section say that the variable is not asked for?
-fn unwanted(name: &[u8], place: SectionPlace, data: &DataSymbols, options: &Options) -> Option<LeftOut> {
+fn unwanted(
+    name: &[u8],
+    place: SectionPlace,
+    data: &DataSymbols,
+    events: &HashSet<&[u8]>,
+    options: &Options,
+) -> Option<LeftOut> {
     let section = data.section(place.section).map_or(&[][..], |section| &section.name);
     if LINKER_NAMES.iter().any(|prefix| name.starts_with(prefix)) {
         return Some(LeftOut::LinkerName);
@@ -422,7 +451,9 @@ fn unwanted(name: &[u8], place: SectionPlace, data: &DataSymbols, options: &Opti
             Some(LeftOut::FreedAfterBoot)
         }
         Variables::Lean => {
-            GENERATED_NAMES.iter().any(|prefix| name.starts_with(prefix)).then_some(LeftOut::Generated)
+            let event = || name.strip_prefix(b"event_").is_some_and(|event| events.contains(event));
+            let generated = GENERATED_NAMES.iter().any(|prefix| name.starts_with(prefix)) || event();
+            generated.then_some(LeftOut::Generated)
         }
     }
 }
@@ -433,7 +464,7 @@ fn place(
     states: &[VariableState],
     data: &DataSymbols,
     sizes: &Sizes<'_>,
-    names: &FrozenNames<'_>,
+    names: &Names<'_>,
     selection: &mut Selection,
 ) {
     candidates.sort_by(|a, b| {
@@ -464,8 +495,9 @@ fn place(
         });
         match overlapped {
             None => placed.push(candidate),
-            Some(last) if last.variable.name == candidate.variable.name
-                && last.variable.place == candidate.variable.place => {}
+            Some(last)
+                if last.variable.name == candidate.variable.name
+                    && last.variable.place == candidate.variable.place => {}
             Some(last) => {
                 // What starts inside another: the other was there first, unless only its declared type makes it so
                 // large, not its symbol.
@@ -495,7 +527,7 @@ fn tie(
     b: &Candidate,
     states: &[VariableState],
     sizes: &Sizes<'_>,
-    names: &FrozenNames<'_>,
+    names: &Names<'_>,
 ) -> std::cmp::Ordering {
     let by_content = if a.variable.target == b.variable.target {
         std::cmp::Ordering::Equal
@@ -519,4 +551,31 @@ fn rank(candidate: &Candidate) -> impl Ord {
         !candidate.strong,
         !candidate.variable.global,
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_manual_lists_each_section_and_name_that_is_left_out() {
+        let manual = include_str!("../../../docs/encode.md");
+        for pattern in LINKER_NAMES.iter().chain(&FREED_SECTIONS).chain(&GENERATED_NAMES) {
+            let pattern = format!("`{}*`", String::from_utf8_lossy(pattern));
+            assert!(manual.contains(&pattern), "docs/encode.md does not list {pattern}");
+        }
+        for reason in [
+            LeftOut::NoType,
+            LeftOut::IncompleteType,
+            LeftOut::LinkerName,
+            LeftOut::FreedAfterBoot,
+            LeftOut::Generated,
+            LeftOut::NotPerCpu,
+            LeftOut::FunctionStatic,
+            LeftOut::TooLarge,
+            LeftOut::Discarded,
+        ] {
+            assert!(manual.contains(reason.reason()), "docs/encode.md does not have {:?}", reason.reason());
+        }
+    }
 }

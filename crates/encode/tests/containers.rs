@@ -59,7 +59,11 @@ const CONTAINERS: &[Container] = &[
     ("a program of clang", "clang -g -fno-pie", PROGRAM),
     ("a position-independent program", "gcc -g", "gcc -pie -nostdlib -Wl,-e0"),
     ("a shared library", "gcc -g -fPIC", SHARED),
-    ("a program with its relocations", "gcc -g -fno-pie", "gcc -nostdlib -static -Wl,-e0,-q -fno-pie -no-pie"),
+    (
+        "a program with its relocations",
+        "gcc -g -fno-pie",
+        "gcc -nostdlib -static -Wl,-e0,-q -fno-pie -no-pie",
+    ),
     ("64-bit DWARF 5", "gcc -g -gdwarf64", "ld.bfd -r"),
     ("64-bit DWARF 4, linked", "gcc -gdwarf-4 -gdwarf64 -fno-pie", PROGRAM),
     ("64-bit DWARF 3", "gcc -gdwarf-3 -gdwarf64 -gstrict-dwarf", "ld.bfd -r"),
@@ -84,7 +88,11 @@ const CONTAINERS: &[Container] = &[
     ("type units, linked", "gcc -gdwarf-4 -fdebug-types-section -fno-pie", PROGRAM),
     ("type units of DWARF 5, linked", "gcc -gdwarf-5 -fdebug-types-section -fno-pie", PROGRAM),
     ("dwz", "gcc -gdwarf-4 -fno-pie", "gcc -nostdlib -static -Wl,-e0 -fno-pie -no-pie && dwz $out"),
-    ("dwz, DWARF 5", "gcc -gdwarf-5 -fno-pie", "gcc -nostdlib -static -Wl,-e0 -fno-pie -no-pie && dwz --dwarf-5 $out"),
+    (
+        "dwz, DWARF 5",
+        "gcc -gdwarf-5 -fno-pie",
+        "gcc -nostdlib -static -Wl,-e0 -fno-pie -no-pie && dwz --dwarf-5 $out",
+    ),
     (
         "dwz with an alternate file",
         "gcc -gdwarf-4 -fno-pie",
@@ -129,7 +137,11 @@ const CONTAINERS: &[Container] = &[
         "gcc -g -fno-pie",
         "gcc -nostdlib -static -Wl,-e0 -fno-pie -no-pie && objcopy --only-keep-debug $out only && mv only $out",
     ),
-    ("optimised as a whole by gcc", "gcc -g -O2 -flto -fno-pie", "gcc -g -O2 -flto -nostdlib -static -Wl,-e0,-u,use,-u,other,-u,first,-u,later,-u,second -fno-pie -no-pie"),
+    (
+        "optimised as a whole by gcc",
+        "gcc -g -O2 -flto -fno-pie",
+        "gcc -g -O2 -flto -nostdlib -static -Wl,-e0,-u,use,-u,other,-u,first,-u,later,-u,second -fno-pie -no-pie",
+    ),
     ("several abbreviation tables", "clang -gdwarf-4 -fno-pie", PROGRAM),
 ];
 
@@ -150,7 +162,10 @@ fn all_of_them_say_the_same() {
 fn says(built: &Path, without: &[&str]) -> Result<(), String> {
     let encoded = encode_file(built, &Options::default())?;
     if !encoded.report.damage.is_empty() || !encoded.report.missing_files.is_empty() {
-        return Err(format!("damage: {:?}, missing: {:?}", encoded.report.damage, encoded.report.missing_files));
+        return Err(format!(
+            "damage: {:?}, missing: {:?}",
+            encoded.report.damage, encoded.report.missing_files
+        ));
     }
     let lines = lines_of(&encoded, None);
     let met = |line: &&&str| lines.iter().filter(|have| have == *line).count() == 1;
@@ -165,9 +180,17 @@ fn says(built: &Path, without: &[&str]) -> Result<(), String> {
 #[test]
 fn other_machines() {
     let mut failures = Vec::new();
-    for target in
-        ["aarch64", "aarch64_be", "s390x", "powerpc64", "powerpc64le", "riscv64", "mips64", "mips64el", "sparc64"]
-    {
+    for target in [
+        "aarch64",
+        "aarch64_be",
+        "s390x",
+        "powerpc64",
+        "powerpc64le",
+        "riscv64",
+        "mips64",
+        "mips64el",
+        "sparc64",
+    ] {
         for version in ["-gdwarf-4", "-gdwarf-5"] {
             let directory = tempfile::tempdir().unwrap();
             let with = format!("?clang {version} -O1 -fsigned-char --target={target}-linux-gnu");
@@ -184,12 +207,20 @@ fn other_machines() {
                     }
                 };
                 let btf = Btf::parse(&*encoded.bytes).unwrap();
-                assert_eq!(btf.byte_order() == btfkit_btf::ByteOrder::Big, !target.contains("el") && !target.contains("le")
-                    && !["aarch64", "riscv64"].contains(&target), "{target}");
+                assert_eq!(
+                    btf.byte_order() == btfkit_btf::ByteOrder::Big,
+                    !target.contains("el")
+                        && !target.contains("le")
+                        && !["aarch64", "riscv64"].contains(&target),
+                    "{target}"
+                );
                 let text = lines_of(&encoded, None);
                 let met = EXPECTED.iter().filter(|line| text.iter().any(|have| have == *line)).count();
                 if met < lines || !encoded.report.damage.is_empty() {
-                    failures.push(format!("{target} {version} {file}: {met} of {lines} in {text:#?} {:?}", encoded.report.damage));
+                    failures.push(format!(
+                        "{target} {version} {file}: {met} of {lines} in {text:#?} {:?}",
+                        encoded.report.damage
+                    ));
                 }
             }
         }
@@ -207,10 +238,9 @@ fn machines_of_32_bits() {
         let Some(built) = build(source, &with, "", directory.path()) else { continue };
         let encoded = encode_file(&built, &Options::default()).unwrap();
         let lines = lines_of(&encoded, None);
-        for line in [
-            "struct s (16) { c: char @0, p: *void @32, l: long @64, b: int @96:5 }",
-            "var s: struct s",
-        ] {
+        for line in
+            ["struct s (16) { c: char @0, p: *void @32, l: long @64, b: int @96:5 }", "var s: struct s"]
+        {
             if !lines.iter().any(|have| have == line) {
                 failures.push(format!("{target}: {line} not in {lines:#?}"));
             }
@@ -237,7 +267,9 @@ fn units_without_content_and_files_without_debug_info() {
 #[test]
 fn a_missing_split_unit_is_reported() {
     let directory = tempfile::tempdir().unwrap();
-    let Some(built) = build(SOURCE, "gcc -g -gsplit-dwarf -fno-pie", PROGRAM, directory.path()) else { return };
+    let Some(built) = build(SOURCE, "gcc -g -gsplit-dwarf -fno-pie", PROGRAM, directory.path()) else {
+        return;
+    };
     std::fs::remove_file(directory.path().join("b.dwo")).unwrap();
     let encoded = encode_file(&built, &Options::default()).unwrap();
     assert_eq!(encoded.report.missing_files.len(), 1, "{:?}", encoded.report.missing_files);
@@ -249,10 +281,17 @@ fn more_sections_than_a_section_number_of_16_bits_can_tell() {
     let directory = tempfile::tempdir().unwrap();
     let source: String = (0..66_000).map(|number| format!("char v{number}=1;\n")).collect::<String>()
         + "int last = 7; int f(int a) { return a + last; }";
-    let Some(built) = build(&source, "gcc -g -fdata-sections -ffunction-sections", "", directory.path()) else { return };
+    let Some(built) = build(&source, "gcc -g -fdata-sections -ffunction-sections", "", directory.path())
+    else {
+        return;
+    };
     let encoded = encode_file(&built, &Options::default()).unwrap();
     let lines = lines_of(&encoded, None);
-    for line in ["section .data.last { last @0 +4 }", "section .data.v65999 { v65999 @0 +1 }", "func f(a: int) -> int"] {
+    for line in [
+        "section .data.last { last @0 +4 }",
+        "section .data.v65999 { v65999 @0 +1 }",
+        "func f(a: int) -> int",
+    ] {
         assert!(lines.iter().any(|have| have == line), "{line}");
     }
 }
@@ -280,7 +319,8 @@ fn the_same_bytes_for_any_number_of_threads_order_of_units_and_directory() {
                 outputs.push(encode_file(&directory.path().join("joined"), &options).unwrap().bytes);
                 let placed = Options { threads, ..Options::default() };
                 let again = encode_file(&directory.path().join("joined"), &placed).unwrap().bytes;
-                let once = encode_file(&directory.path().join("joined"), &Options { threads: 1, ..placed }).unwrap();
+                let once =
+                    encode_file(&directory.path().join("joined"), &Options { threads: 1, ..placed }).unwrap();
                 assert!(again == once.bytes, "{threads} threads change the output");
             }
         }

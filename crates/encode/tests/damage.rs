@@ -67,10 +67,25 @@ const BROKEN: &[(&str, &str, &[&str], bool)] = &[
         false,
     ),
     ("const of itself", "a: .uleb128 7 ; .long a-unit\np: .uleb128 3 ; .long a-unit", &[], false),
-    ("a pointer to itself", "a: .uleb128 3 ; .long a-unit\nt: .uleb128 4 ; .string \"t\" ; .long a-unit", &[], false),
+    (
+        "a pointer to itself",
+        "a: .uleb128 3 ; .long a-unit\nt: .uleb128 4 ; .string \"t\" ; .long a-unit",
+        &[],
+        false,
+    ),
     ("an array of itself", "a: .uleb128 8 ; .long a-unit\n.uleb128 9 ; .uleb128 3\n.byte 0", &[], false),
-    ("a struct in itself", "a: named_struct s 8\nmember m a 0\n.byte 0", &["struct s (8) { m: struct s @0 }"], false),
-    ("a function that returns itself", "a: .uleb128 17 ; .long a-unit\n.uleb128 18 ; .long a-unit\n.byte 0", &[], false),
+    (
+        "a struct in itself",
+        "a: named_struct s 8\nmember m a 0\n.byte 0",
+        &["struct s (8) { m: struct s @0 }"],
+        false,
+    ),
+    (
+        "a function that returns itself",
+        "a: .uleb128 17 ; .long a-unit\n.uleb128 18 ; .long a-unit\n.byte 0",
+        &[],
+        false,
+    ),
     (
         "a member that lies outside",
         "named_struct s 8\nmember a int 0\nmember b int 400\n.byte 0",
@@ -98,26 +113,81 @@ const BROKEN: &[(&str, &str, &[&str], bool)] = &[
         false,
     ),
     ("a reference outside of the unit", "a: .uleb128 3 ; .long 0x7fffff00", &[], true),
-    ("a reference into a DIE", "a: .uleb128 3 ; .long int-unit+2\nt: .uleb128 4 ; .string \"t\" ; .long a-unit", &["typedef t = *void"], false),
-    ("a string that is not there", ".uleb128 19 ; .long 4000 ; .byte 4,5\nt: .uleb128 4 ; .string \"t\" ; .long int-unit", &["typedef t = int"], true),
-    ("an enum of three bytes", ".uleb128 10 ; .string \"e\" ; .uleb128 3\n.uleb128 11 ; .string \"A\" ; .uleb128 7\n.byte 0", &["enum e (4) { A = 7 }"], false),
+    (
+        "a reference into a DIE",
+        "a: .uleb128 3 ; .long int-unit+2\nt: .uleb128 4 ; .string \"t\" ; .long a-unit",
+        &["typedef t = *void"],
+        false,
+    ),
+    (
+        "a string that is not there",
+        ".uleb128 19 ; .long 4000 ; .byte 4,5\nt: .uleb128 4 ; .string \"t\" ; .long int-unit",
+        &["typedef t = int"],
+        true,
+    ),
+    (
+        "an enum of three bytes",
+        ".uleb128 10 ; .string \"e\" ; .uleb128 3\n.uleb128 11 ; .string \"A\" ; .uleb128 7\n.byte 0",
+        &["enum e (4) { A = 7 }"],
+        false,
+    ),
     (
         "an enumerator without a name",
         ".uleb128 10 ; .string \"e\" ; .uleb128 4\n.uleb128 11 ; .string \"\" ; .uleb128 7\n.uleb128 11 ; .string \"B\" ; .uleb128 8\n.byte 0",
         &["enum e (4) { B = 8 }"],
         false,
     ),
-    ("a typedef without a name", "a: .uleb128 4 ; .string \"\" ; .long int-unit\nt: .uleb128 4 ; .string \"t\" ; .long a-unit", &["typedef t = int"], false),
-    ("a typedef of a variable", "v: .uleb128 12 ; .long int-unit\nt: .uleb128 4 ; .string \"t\" ; .long v-unit", &[], false),
-    ("variables that complete each other", "v: .uleb128 12 ; .long w-unit\nw: .uleb128 12 ; .long v-unit", &[], false),
-    ("functions that are instances of each other", "v: .uleb128 13 ; .long w-unit\nw: .uleb128 13 ; .long v-unit", &[], false),
-    ("structs that complete each other", "v: .uleb128 14 ; .long w-unit ; .uleb128 4\nw: .uleb128 14 ; .long v-unit ; .uleb128 4", &[], false),
-    ("more elements than there are bytes", "a: .uleb128 8 ; .long int-unit\n.uleb128 9 ; .uleb128 0xffffffff\n.byte 0\n\
-        t: .uleb128 4 ; .string \"t\" ; .long a-unit", &["typedef t = [4294967295]int"], false),
+    (
+        "a typedef without a name",
+        "a: .uleb128 4 ; .string \"\" ; .long int-unit\nt: .uleb128 4 ; .string \"t\" ; .long a-unit",
+        &["typedef t = int"],
+        false,
+    ),
+    (
+        "a typedef of a variable",
+        "v: .uleb128 12 ; .long int-unit\nt: .uleb128 4 ; .string \"t\" ; .long v-unit",
+        &[],
+        false,
+    ),
+    (
+        "variables that complete each other",
+        "v: .uleb128 12 ; .long w-unit\nw: .uleb128 12 ; .long v-unit",
+        &[],
+        false,
+    ),
+    (
+        "functions that are instances of each other",
+        "v: .uleb128 13 ; .long w-unit\nw: .uleb128 13 ; .long v-unit",
+        &[],
+        false,
+    ),
+    (
+        "structs that complete each other",
+        "v: .uleb128 14 ; .long w-unit ; .uleb128 4\nw: .uleb128 14 ; .long v-unit ; .uleb128 4",
+        &[],
+        false,
+    ),
+    (
+        "more elements than there are bytes",
+        "a: .uleb128 8 ; .long int-unit\n.uleb128 9 ; .uleb128 0xffffffff\n.byte 0\n\
+        t: .uleb128 4 ; .string \"t\" ; .long a-unit",
+        &["typedef t = [4294967295]int"],
+        false,
+    ),
     ("a DIE of an unknown sort", ".uleb128 99", &[], true),
-    ("a struct of 1 EiB", "a: named_struct huge 0x1000000000000000\nmember m int 0x1000000000000\n.byte 0", &[], false),
-    ("integers of odd sizes", ".uleb128 2 ; .string \"odd\" ; .byte 3,5\na: .uleb128 2 ; .string \"wide\" ; .byte 200,5\n\
-        t: .uleb128 4 ; .string \"t\" ; .long a-unit", &[], false),
+    (
+        "a struct of 1 EiB",
+        "a: named_struct huge 0x1000000000000000\nmember m int 0x1000000000000\n.byte 0",
+        &[],
+        false,
+    ),
+    (
+        "integers of odd sizes",
+        ".uleb128 2 ; .string \"odd\" ; .byte 3,5\na: .uleb128 2 ; .string \"wide\" ; .byte 200,5\n\
+        t: .uleb128 4 ; .string \"t\" ; .long a-unit",
+        &[],
+        false,
+    ),
 ];
 
 #[test]
@@ -162,7 +232,9 @@ fn time(directory: &Path, body: &str) -> Option<(Vec<String>, Duration)> {
 #[test]
 fn depth_and_length_are_not_limited_by_the_stack() {
     let long = 200_000;
-    let last = |kind: &str| format!("d{long}: {kind} ; .long int-unit\nend: .uleb128 4 ; .string \"end\" ; .long d0-unit\n");
+    let last = |kind: &str| {
+        format!("d{long}: {kind} ; .long int-unit\nend: .uleb128 4 ; .string \"end\" ; .long d0-unit\n")
+    };
     for (name, body) in [
         (
             "pointers",
@@ -185,11 +257,17 @@ fn depth_and_length_are_not_limited_by_the_stack() {
         (
             "structs that point at the next, the last with two meanings",
             repeat(20_000, |n| {
-                format!("d{n}: named_struct s{n} 8\nmember m p{n} 0\n.byte 0\np{n}: .uleb128 3 ; .long d{}-unit\n", n + 1)
+                format!(
+                    "d{n}: named_struct s{n} 8\nmember m p{n} 0\n.byte 0\np{n}: .uleb128 3 ; .long d{}-unit\n",
+                    n + 1
+                )
             }) + "d20000: named_struct last 4\nmember a int 0\n.byte 0\nnamed_struct last 4\nmember b int 0\n.byte 0\n",
         ),
         ("DIEs in DIEs", repeat(3000, |n| format!("named_struct s{n} 4\n")) + &".byte 0\n".repeat(3000)),
-        ("many structs of one name", repeat(3000, |n| format!("named_struct s 4\nmember m{n} int 0\n.byte 0\n"))),
+        (
+            "many structs of one name",
+            repeat(3000, |n| format!("named_struct s 4\nmember m{n} int 0\n.byte 0\n")),
+        ),
     ] {
         let directory = tempfile::tempdir().unwrap();
         let Some((lines, took)) = time(directory.path(), &body) else { return };
@@ -232,12 +310,19 @@ fn flips_of_bits_give_output_that_kernels_take_or_an_error_that_is_none_of_ours(
             let options = Options { threads: 1, function_statics: true, ..Options::default() };
             match encode(&object, &options, &Companions::new(Vec::new()), &|_, _| {}) {
                 Ok(encoded) => drop(text::lines(&Btf::parse(encoded.bytes).unwrap())),
-                Err(error) if error.to_string().contains("refuse") => refused.push(format!("{with} {case}: {error}")),
+                Err(error) if error.to_string().contains("refuse") => {
+                    refused.push(format!("{with} {case}: {error}"));
+                }
                 Err(_) => {}
             }
         }
     }
-    assert!(refused.is_empty(), "{} results that a kernel would refuse\n{}", refused.len(), refused[..refused.len().min(12)].join("\n"));
+    assert!(
+        refused.is_empty(),
+        "{} results that a kernel would refuse\n{}",
+        refused.len(),
+        refused[..refused.len().min(12)].join("\n")
+    );
 }
 
 #[test]
@@ -247,6 +332,9 @@ fn an_intact_unit_beside_a_broken_one_is_encoded() {
     let Some(object) = build(&broken, "gcc -g", "ld.bfd -r", directory.path()) else { return };
     let encoded = encode_file(&object, &Options::default()).unwrap();
     let lines = lines_of(&encoded, None);
-    assert!(lines.contains(&"struct intact (4) { a: int @0 }".to_owned()) && lines.contains(&"var x: struct intact".to_owned()));
+    assert!(
+        lines.contains(&"struct intact (4) { a: int @0 }".to_owned())
+            && lines.contains(&"var x: struct intact".to_owned())
+    );
     assert_eq!(encoded.report.damage.values().sum::<u64>(), 1, "{:?}", encoded.report.damage);
 }

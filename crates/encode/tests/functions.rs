@@ -360,8 +360,7 @@ fn the_report_tells_why_a_function_is_not_there() {
     let Some(object) = build(source, "gcc -g -O2", "ld -r", directory.path()) else { return };
     let options = Options { explain: Some("f".to_owned()), ..Options::default() };
     let object = Object::open(&object).unwrap();
-    let encoded =
-        btfkit_encode::encode(&object, &options, &Companions::new(Vec::new()), &|_, _| {}).unwrap();
+    let encoded = btfkit_encode::encode(&object, &options, &Companions::new(Vec::new()), &|_, _| {}).unwrap();
     let explanation = encoded.report.explanations.join("\n");
     assert!(explanation.contains("several addresses"), "{explanation}");
     assert_eq!(encoded.report.functions_left_out.values().sum::<usize>(), 1);

@@ -31,9 +31,7 @@ int caller(int y) { return local(y) + plain(y, &global); }
 /// The lines that say something of tags.
 fn tag_lines(btf: &Btf<'_>) -> Vec<String> {
     let mut lines = text::lines(btf);
-    lines.retain(|line| {
-        (line.starts_with("tag ") || line.contains('#')) && !line.contains("section ")
-    });
+    lines.retain(|line| (line.starts_with("tag ") || line.contains('#')) && !line.contains("section "));
     lines
 }
 

@@ -35,16 +35,20 @@ fn members_and_their_bits() {
             name: "bit-fields have the same place in every version of DWARF",
             source: "struct s { int a:3; unsigned b:20; unsigned c:9; int d; unsigned char e:7, f:1; short g; } s;",
             with: VERSIONS,
-            expect: &["struct s (12) { a: int @0:3, b: unsigned int @3:20, c: unsigned int @23:9, d: int @32, \
-                       e: unsigned char @64:7, f: unsigned char @71:1, g: short @80 }"],
+            expect: &[
+                "struct s (12) { a: int @0:3, b: unsigned int @3:20, c: unsigned int @23:9, d: int @32, \
+                       e: unsigned char @64:7, f: unsigned char @71:1, g: short @80 }",
+            ],
             ..Row::PLAIN
         },
         Row {
             name: "bit-fields of big-endian machines count from the other end",
             source: "struct s { int a:3; unsigned b:20; unsigned c:9; int d; unsigned char e:7, f:1; short g; } s;",
             with: BIG_ENDIAN,
-            expect: &["struct s (12) { a: int @0:3, b: unsigned int @3:20, c: unsigned int @23:9, d: int @32, \
-                       e: unsigned char @64:7, f: unsigned char @71:1, g: short @80 }"],
+            expect: &[
+                "struct s (12) { a: int @0:3, b: unsigned int @3:20, c: unsigned int @23:9, d: int @32, \
+                       e: unsigned char @64:7, f: unsigned char @71:1, g: short @80 }",
+            ],
             ..Row::PLAIN
         },
         Row {
@@ -70,8 +74,10 @@ fn members_and_their_bits() {
             name: "bit-fields of packed structs lie across storage units",
             source: "struct s { char x; int a:13; int b:30; unsigned long long c:41; char y; } __attribute__((packed)) s;",
             with: VERSIONS,
-            expect: &["struct s (13) { x: char @0, a: int @8:13, b: int @21:30, c: unsigned long long @51:41, \
-                       y: char @96 }"],
+            expect: &[
+                "struct s (13) { x: char @0, a: int @8:13, b: int @21:30, c: unsigned long long @51:41, \
+                       y: char @96 }",
+            ],
             ..Row::PLAIN
         },
         Row {
@@ -120,8 +126,10 @@ fn members_and_their_bits() {
             name: "anonymous structs and unions nest",
             source: "struct s { int a; union { struct { short b, c; }; struct { int d:4; } e; int f; }; struct {} g; } s;",
             with: BOTH,
-            expect: &["struct s (8) { a: int @0, : union (4) { : struct (4) { b: short @0, c: short @16 } @0, \
-                       e: struct (4) { d: int @0:4 } @0, f: int @0 } @32, g: struct (0) {} @64 }"],
+            expect: &[
+                "struct s (8) { a: int @0, : union (4) { : struct (4) { b: short @0, c: short @16 } @0, \
+                       e: struct (4) { d: int @0:4 } @0, f: int @0 } @32, g: struct (0) {} @64 }",
+            ],
             ..Row::PLAIN
         },
     ]);
@@ -134,7 +142,12 @@ fn arrays() {
             name: "arrays of arrays stay arrays of arrays",
             source: "int a[2][3][4]; const char *b[5][6]; typedef int row[7]; row *c;",
             with: BOTH,
-            expect: &["var a: [2][3][4]int", "var b: [5][6]*const char", "var c: *row", "typedef row = [7]int"],
+            expect: &[
+                "var a: [2][3][4]int",
+                "var b: [5][6]*const char",
+                "var c: *row",
+                "typedef row = [7]int",
+            ],
             ..Row::PLAIN
         },
         Row {
@@ -261,7 +274,11 @@ fn base_types() {
         Row {
             name: "char is unsigned where the machine has it so",
             source: "char a;",
-            with: &["clang -g --target=aarch64-linux-gnu", "gcc -g -funsigned-char", "clang -g --target=s390x-linux-gnu"],
+            with: &[
+                "clang -g --target=aarch64-linux-gnu",
+                "gcc -g -funsigned-char",
+                "clang -g --target=s390x-linux-gnu",
+            ],
             expect: &["int char (1)"],
             ..Row::PLAIN
         },

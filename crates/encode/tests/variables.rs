@@ -251,7 +251,11 @@ SECTIONS { .text 0x10000 : { *(.text) } .data 0x20000 : { *(.data) } .data..perc
             source: SOURCE,
             with: BOTH,
             link: "ld.bfd -T map.ld",
-            expect: &["section .data..percpu { first @0 +4, second @8 +8 }", "section .data { plain @0 +4 }", "!discarded"],
+            expect: &[
+                "section .data..percpu { first @0 +4, second @8 +8 }",
+                "section .data { plain @0 +4 }",
+                "!discarded",
+            ],
             ..Row::PLAIN
         },
         Row {
@@ -294,7 +298,9 @@ fn a_side_file_holds_variables_and_what_only_they_need() {
         struct shared x; int f(struct shared *s) { return s->a; }
         struct unused { struct shared s; }; int g(struct unused *u) { return u->s.a; }";
     let directories = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
-    let more = format!("{SHARED} struct only {{ long b; shared_t *s; }} y; int h(struct later *l) {{ return y.b; }}");
+    let more = format!(
+        "{SHARED} struct only {{ long b; shared_t *s; }} y; int h(struct later *l) {{ return y.b; }}"
+    );
     let Some(kernel) = build(SHARED, "gcc -g", "", directories[0].path()) else { return };
     let Some(grown) = build(&more, "gcc -g", "", directories[1].path()) else { return };
     let base = Options { variables: Variables::None, ..Options::default() };

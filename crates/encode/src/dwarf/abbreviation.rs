@@ -54,7 +54,6 @@ impl Field {
 pub enum Shape {
     U8,
     U16,
-    U24,
     U32,
     U64,
     Wide16,
@@ -142,7 +141,6 @@ impl Shape {
         Some(match self {
             Self::U8 => 1,
             Self::U16 => 2,
-            Self::U24 => 3,
             Self::U32 => 4,
             Self::U64 | Self::SignatureReference => 8,
             Self::Wide16 => 16,
@@ -242,6 +240,8 @@ pub enum Role {
     SharedAnnotation,
     /// Holds DIEs that matter: lexical blocks, namespaces, modules.
     Scope,
+    /// A copy of a function inside another one: static variables may have their place here.
+    Inlined,
     /// Neither it nor what is below it matters.
     Ignored,
 }
@@ -281,6 +281,7 @@ impl Role {
             dw::DW_TAG_subprogram => Self::Subprogram,
             dw::DW_TAG_label => Self::Label,
             dw::DW_TAG_variable => Self::Variable,
+            dw::DW_TAG_inlined_subroutine => Self::Inlined,
             DW_TAG_LLVM_ANNOTATION => Self::ChildAnnotation,
             DW_TAG_GNU_ANNOTATION => Self::SharedAnnotation,
             dw::DW_TAG_lexical_block
@@ -293,6 +294,19 @@ impl Role {
             | dw::DW_TAG_GNU_formal_parameter_pack => Self::Scope,
             _ => Self::Ignored,
         }
+    }
+
+    fn may_be_plain(self) -> bool {
+        matches!(
+            self,
+            Self::Member
+                | Self::Enumerator
+                | Self::Parameter
+                | Self::Pointer
+                | Self::Const
+                | Self::Volatile
+                | Self::Typedef
+        )
     }
 
     /// Which attributes a DIE of this role is asked for.
@@ -334,8 +348,8 @@ impl Role {
             | Self::Restrict
             | Self::Transparent
             | Self::Typedef
-            | Self::Unspecified
-            | Self::Opaque => &[Field::Name, Field::Type, Field::ByteSize, Field::Annotation],
+            | Self::Unspecified => &[Field::Name, Field::Type, Field::Annotation],
+            Self::Opaque => &[Field::Name, Field::Type, Field::ByteSize, Field::Annotation],
             Self::Struct | Self::Union => &[
                 Field::Name,
                 Field::ByteSize,
@@ -410,7 +424,7 @@ impl Role {
             Self::ChildAnnotation | Self::SharedAnnotation => {
                 &[Field::Name, Field::ConstValue, Field::Annotation]
             }
-            Self::Scope | Self::Ignored | Self::UnspecifiedParameters => &[Field::Sibling],
+            Self::Scope | Self::Inlined | Self::Ignored | Self::UnspecifiedParameters => &[Field::Sibling],
         };
         if wanted.contains(&field) { field } else { Field::Ignored }
     }
@@ -445,21 +459,22 @@ pub struct Abbreviation {
     pub located: bool,
     /// Takes every field that the role wants.
     pub take: Plan,
-    /// Takes nothing but `DW_AT_sibling`.
+    /// Takes `DW_AT_sibling`, and as little else as is cheap.
     pub pass: Plan,
-    /// Where a plain member has what, if it is one.
-    pub member: Option<PlainMember>,
+    /// Where the DIE has what, if it is a plain one.
+    pub plain: Option<Plain>,
 }
 
-/// A `DW_TAG_member` of which only name, type and location matter, all at fixed offsets.
+/// A DIE without children of which only a name, a type and a number matter, all at fixed offsets: members,
+/// enumerators, parameters, pointers, qualifiers, typedefs.
 #[derive(Debug, Clone, Copy)]
-pub struct PlainMember {
+pub struct Plain {
     /// Offset of `DW_AT_name`, a 4-byte `DW_FORM_strp`, behind the abbreviation code.
     pub name: Option<u16>,
     /// Offset of `DW_AT_type`, a `DW_FORM_ref4`.
-    pub target: u16,
-    /// Offset of `DW_AT_data_member_location`, and its size in bytes.
-    pub location: Option<(u16, u8)>,
+    pub target: Option<u16>,
+    /// Offset of `DW_AT_data_member_location` or `DW_AT_const_value`, and its size in bytes.
+    pub number: Option<(u16, u8)>,
     /// Bytes of all attributes.
     pub size: u16,
 }
@@ -496,13 +511,21 @@ impl AbbreviationTable {
             let take = self.plan(section, &mut at, format, |name, shape| {
                 declared |= name == dw::DW_AT_declaration;
                 located |= name == dw::DW_AT_location
-                    && matches!(shape, Shape::Expression | Shape::Block(_) | Shape::BlockUleb | Shape::Indirect);
+                    && matches!(
+                        shape,
+                        Shape::Expression | Shape::Block(_) | Shape::BlockUleb | Shape::Indirect
+                    );
                 role.field(name)
             })?;
-            let mut again = attributes;
-            let pass = self.plan(section, &mut again, format, |name, _| {
-                if name == dw::DW_AT_sibling { Field::Sibling } else { Field::Ignored }
-            })?;
+            // Only these are passed over in numbers; any other may as well be taken and forgotten.
+            let pass = if matches!(role, Role::Variable | Role::Parameter) {
+                let mut again = attributes;
+                self.plan(section, &mut again, format, |name, _| {
+                    if name == dw::DW_AT_sibling { Field::Sibling } else { Field::Ignored }
+                })?
+            } else {
+                take
+            };
             let index = self.entries.len() as u64;
             if code != index + 1 || !self.sparse.is_empty() {
                 if self.sparse.is_empty() {
@@ -510,31 +533,30 @@ impl AbbreviationTable {
                 }
                 self.sparse.entry(code).or_insert(index as u32);
             }
-            let member =
-                if role == Role::Member && !children { self.plain_member(take, format) } else { None };
-            self.entries.push(Abbreviation { role, children, declared, located, take, pass, member });
+            let plain = if role.may_be_plain() && !children { self.plain(take, format) } else { None };
+            self.entries.push(Abbreviation { role, children, declared, located, take, pass, plain });
         }
     }
 
-    /// Recognises a plain member by its plan.
-    fn plain_member(&self, plan: Plan, format: Format) -> Option<PlainMember> {
-        let mut member = PlainMember { name: None, target: 0, location: None, size: 0 };
+    /// Recognises a plain DIE by its plan.
+    fn plain(&self, plan: Plan, format: Format) -> Option<Plain> {
+        let mut plain = Plain { name: None, target: None, number: None, size: 0 };
         let mut at = 0u16;
         for step in self.steps(plan) {
             at = at.checked_add(step.skip)?;
             let size = step.shape.fixed_size(format)? as u16;
             match (step.field, step.shape) {
-                (Field::Name, Shape::StringOffset) if format.offset_size == 4 => member.name = Some(at),
-                (Field::Type, Shape::Reference(4)) => member.target = at,
-                (Field::MemberLocation, Shape::U8 | Shape::U16 | Shape::U32) => {
-                    member.location = Some((at, size as u8));
+                (Field::Name, Shape::StringOffset) if format.offset_size == 4 => plain.name = Some(at),
+                (Field::Type, Shape::Reference(4)) => plain.target = Some(at),
+                (Field::MemberLocation | Field::ConstValue, Shape::U8 | Shape::U16 | Shape::U32) => {
+                    plain.number = Some((at, size as u8));
                 }
                 _ => return None,
             }
             at = at.checked_add(size)?;
         }
-        member.size = at.checked_add(plan.tail)?;
-        self.steps(plan).iter().any(|step| step.field == Field::Type).then_some(member)
+        plain.size = at.checked_add(plan.tail)?;
+        Some(plain)
     }
 
     fn plan(
@@ -579,7 +601,7 @@ impl AbbreviationTable {
 
     /// The abbreviation of `code`.
     #[inline]
-    pub fn get(&self, code: u64) -> Result<Abbreviation, Damage> {
+    pub fn get(&self, code: u64) -> Result<&Abbreviation, Damage> {
         let index = if self.sparse.is_empty() {
             code.wrapping_sub(1)
         } else {
@@ -588,7 +610,6 @@ impl AbbreviationTable {
         usize::try_from(index)
             .ok()
             .and_then(|index| self.entries.get(index))
-            .copied()
             .ok_or(Damage::UnknownAbbreviation)
     }
 

@@ -46,8 +46,7 @@ pub fn static_address(
         }
         dw::DW_OP_addrx | dw::DW_OP_GNU_addr_index => {
             let index = expression.uleb(&mut at)?;
-            let (value, section) =
-                dwarf.indexed_address(index, root.address_base, format.address_size)?;
+            let (value, section) = dwarf.indexed_address(index, root.address_base, format.address_size)?;
             Address { value, section }
         }
         _ => return Ok(None),
@@ -185,11 +184,7 @@ fn next_of_loclists<'a>(
 }
 
 /// The next expression of a list in `.debug_loc`; `None` at its end.
-fn next_of_loc<'a>(
-    section: Bytes<'a>,
-    at: &mut usize,
-    format: Format,
-) -> Result<Option<Bytes<'a>>, Damage> {
+fn next_of_loc<'a>(section: Bytes<'a>, at: &mut usize, format: Format) -> Result<Option<Bytes<'a>>, Damage> {
     let size = usize::from(format.address_size);
     let highest = if size == 8 { u64::MAX } else { (1 << (8 * size)) - 1 };
     loop {

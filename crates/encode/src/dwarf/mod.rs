@@ -8,6 +8,7 @@ pub mod location;
 pub mod unit;
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use bytes::{Bytes, Damage};
 use unit::UnitHeader;
@@ -40,7 +41,7 @@ pub struct Dwarf<'d> {
     /// `.debug_str_offsets`.
     pub str_offsets: Cow<'d, [u8]>,
     /// `.debug_addr`.
-    pub addr: Cow<'d, [u8]>,
+    pub addr: Arc<Cow<'d, [u8]>>,
     /// `.debug_loclists` (DWARF 5).
     pub loclists: Cow<'d, [u8]>,
     /// `.debug_loc` (DWARF 2 to 4).
@@ -52,7 +53,7 @@ pub struct Dwarf<'d> {
     /// Which fields of `info` hold addresses of which section, in relocatable files.
     pub info_targets: RelocationTargets,
     /// The same for `addr`.
-    pub addr_targets: RelocationTargets,
+    pub addr_targets: Arc<RelocationTargets>,
     /// The same for `rnglists` and `ranges`.
     pub range_targets: RelocationTargets,
     /// True for a big-endian file.
@@ -64,12 +65,11 @@ pub struct Dwarf<'d> {
 impl<'d> Dwarf<'d> {
     /// The debug sections of `object`; `.dwo` sections if `split`.
     pub fn of(object: &'d Object, split: bool) -> object::Result<Self> {
-        let mut dwarf =
-            Self { big_endian: object.is_big_endian(), is_split: split, ..Self::default() };
+        let mut dwarf = Self { big_endian: object.is_big_endian(), is_split: split, ..Self::default() };
         let suffix = if split { ".dwo" } else { "" };
         let load = |name: &str| -> object::Result<(Cow<'d, [u8]>, RelocationTargets)> {
             let name = format!("{name}{suffix}");
-            let mut sections = object.debug_sections(&name).filter(|section| section.has_content());
+            let mut sections = object.debug_sections(&name).filter(object::Section::has_content);
             let Some(section) = sections.next() else { return Ok(Default::default()) };
             let content = object.section_content(section.index)?;
             let (mut bytes, mut targets) = (content.bytes, content.targets);
@@ -82,7 +82,8 @@ impl<'d> Dwarf<'d> {
             Ok((bytes, targets))
         };
         (dwarf.info, dwarf.info_targets) = load("info")?;
-        (dwarf.addr, dwarf.addr_targets) = load("addr")?;
+        let (addr, targets) = load("addr")?;
+        (dwarf.addr, dwarf.addr_targets) = (Arc::new(addr), Arc::new(targets));
         (dwarf.rnglists, dwarf.range_targets) = load("rnglists")?;
         if dwarf.rnglists.is_empty() {
             (dwarf.ranges, dwarf.range_targets) = load("ranges")?;
@@ -102,7 +103,7 @@ impl<'d> Dwarf<'d> {
     /// The sections of a split unit know no addresses: these are the object's (DWARF 5, 7.3.2).
     pub fn with_addresses_of(mut self, main: &Dwarf<'d>) -> Self {
         self.addr = main.addr.clone();
-        self.addr_targets = main.addr_targets.clone();
+        self.addr_targets = Arc::clone(&main.addr_targets);
         self
     }
 
@@ -144,6 +145,11 @@ impl<'d> Dwarf<'d> {
     pub fn unit_bytes(&self, unit: &UnitHeader) -> Bytes<'_> {
         let section = if unit.in_types { &self.types } else { &self.info };
         self.bytes(&section[unit.offset..unit.end])
+    }
+
+    /// The sections that the scan alone reads: all but the strings.
+    pub fn scanned_sections(&self) -> [&[u8]; 7] {
+        [&self.info, &self.types, &self.abbrev, &self.addr, &self.loclists, &self.loc, &self.rnglists]
     }
 
     /// All unit headers, in the order of the file, and what could not be read.

@@ -212,10 +212,9 @@ impl<'d> UnitRoot<'d> {
                 Shape::U16 => bytes.u16(start),
                 Shape::U32 => bytes.u32(start),
                 Shape::U64 => bytes.u64(start),
-                Shape::Uleb
-                | Shape::StringIndexUleb
-                | Shape::AddressIndexUleb
-                | Shape::ListIndex => bytes.uleb(&mut start.clone()),
+                Shape::Uleb | Shape::StringIndexUleb | Shape::AddressIndexUleb | Shape::ListIndex => {
+                    bytes.uleb(&mut start.clone())
+                }
                 Shape::Implicit => Ok(constant as u64),
                 Shape::SectionOffset(size)
                 | Shape::Address(size)
@@ -243,7 +242,9 @@ impl<'d> UnitRoot<'d> {
                 | dw::DW_AT_dwo_name
                 | dw::DW_AT_GNU_dwo_name => match shape {
                     Shape::StringIndex(_) | Shape::StringIndexUleb => strings.push((name, number()?)),
-                    Shape::Text => root.set(name, bytes.string(start).ok().map(<[u8]>::to_vec).map(Cow::Owned)),
+                    Shape::Text => {
+                        root.set(name, bytes.string(start).ok().map(<[u8]>::to_vec).map(Cow::Owned));
+                    }
                     Shape::StringOffset => root.set(name, dwarf.text(&dwarf.str, number()?)),
                     Shape::LineStringOffset => root.set(name, dwarf.text(&dwarf.line_str, number()?)),
                     _ => {}

@@ -8,8 +8,8 @@ use crate::dwarf::location::{self, Address, Arrival};
 use crate::dwarf::unit::{UnitHeader, UnitRoot};
 use crate::intern::Interner;
 use crate::names::Name;
-use crate::record::{Kind, RecordId, head};
 use crate::nodes::{DECLARATION, Function, Node, NodeKind, Nodes, Parameter, Place, Reference};
+use crate::record::{Kind, RecordId, head};
 
 /// A parameter arrives in another register than the convention says.
 pub const UNEXPECTED_REGISTER: u8 = 1;
@@ -76,6 +76,7 @@ pub struct Unit<'a, 'd> {
 const ORIGINS: usize = 8;
 
 /// Looks at `function`; `None` if BTF cannot say anything about it.
+#[allow(clippy::too_many_arguments)] // what is looked at, and all that it is looked at with
 pub fn examine(
     interner: &mut Interner,
     nodes: &Nodes,
@@ -124,13 +125,15 @@ pub fn examine(
             None if declared => argument_name(position)?,
             None => return None,
         };
-        let target = if parameter.target != 0 { parameter.target } else { origin.map_or(0, |origin| origin.target) };
+        let target =
+            if parameter.target != 0 { parameter.target } else { origin.map_or(0, |origin| origin.target) };
         words.extend([name.0, interner.resolve(nodes, target, linked).0]);
         if order.is_some_and(|order| order != position) {
             flags |= REORDERED;
         }
         let (size, is_struct) = size_of(interner, nodes, linked, target, abi);
         has_struct |= is_struct;
+        // Beyond the registers, on the stack, a parameter may be removed too: then those behind it move up.
         let judgement = judge(parameter, origin, function, unit, abi, slot, size);
         flags |= judgement;
         if judgement & OPTIMIZED != 0 && position < 64 {
@@ -149,11 +152,24 @@ pub fn examine(
         words.extend([0, 0]);
     }
     let prototype = interner.table.intern(&words);
-    Some(FunctionState { key, prototype, unit: number, node: function.node, entry: function.entry, flags, dropped })
+    Some(FunctionState {
+        key,
+        prototype,
+        unit: number,
+        node: function.node,
+        entry: function.entry,
+        flags,
+        dropped,
+    })
 }
 
 /// The DIE itself, then those that it completes.
-fn origins<'n>(interner: &Interner, nodes: &'n Nodes, linked: bool, function: &'n Function) -> Vec<&'n Function> {
+fn origins<'n>(
+    interner: &Interner,
+    nodes: &'n Nodes,
+    linked: bool,
+    function: &'n Function,
+) -> Vec<&'n Function> {
     let mut chain = vec![function];
     while chain.len() < ORIGINS {
         let Some(node) = interner.node(nodes, chain[chain.len() - 1].origin, linked) else { break };

@@ -12,7 +12,7 @@ mod select;
 
 pub use examine::{DECLARED, FunctionState, Unit, examine};
 pub use kfuncs::{KfuncTag, kfuncs};
-pub use select::{FunctionChoice, Verdict, select};
+pub use select::{FunctionChoice, Verdict, select, true_signatures};
 
 use hashbrown::HashMap;
 

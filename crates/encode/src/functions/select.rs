@@ -5,9 +5,9 @@ use serde::Serialize;
 use super::examine::{
     ASSEMBLER, DECLARED, FunctionState, NOCALL, OPTIMIZED, REORDERED, UNCERTAIN_LOCATION, UNEXPECTED_REGISTER,
 };
-use super::prototype::same_prototype;
+use super::prototype::{same_declaration, same_prototype};
 use super::{FunctionSymbols, Suffix};
-use crate::names::{FrozenNames, Name};
+use crate::names::{Name, Names};
 use crate::record::{Kind, RecordId, RecordTable, head};
 use crate::render;
 
@@ -40,7 +40,9 @@ impl Verdict {
             Self::Kept => "kept",
             Self::UnexpectedRegister => "a parameter is not in the register of the calling convention",
             Self::InconsistentPrototype => "functions of this name have different prototypes",
-            Self::UncertainLocation => "a packed struct on the stack makes the places of parameters uncertain",
+            Self::UncertainLocation => {
+                "a packed struct on the stack makes the places of parameters uncertain"
+            }
             Self::ReorderedParameters => "the compiler reordered the parameters",
             Self::OptimizedParameters => "the compiler removed parameters",
             Self::AmbiguousAddress => "symbols of this name have several addresses",
@@ -70,15 +72,14 @@ pub struct FunctionChoice {
 pub fn select(
     states: &mut [FunctionState],
     symbols: &FunctionSymbols,
-    table: &mut RecordTable,
-    names: &FrozenNames<'_>,
-    true_signatures: bool,
+    table: &RecordTable,
+    names: &Names<'_>,
 ) -> Vec<FunctionChoice> {
     states.sort_unstable_by_key(|state| (state.key, state.unit, state.node));
     let mut choices = Vec::with_capacity(symbols.len());
     let mut first = 0;
     for group in states.chunk_by(|a, b| a.key == b.key) {
-        if let Some(choice) = judge(group, first, symbols, table, names, true_signatures) {
+        if let Some(choice) = judge(group, first, symbols, table, names) {
             choices.push(choice);
         }
         first += group.len() as u32;
@@ -90,14 +91,19 @@ fn judge(
     group: &[FunctionState],
     first: u32,
     symbols: &FunctionSymbols,
-    table: &mut RecordTable,
-    names: &FrozenNames<'_>,
-    true_signatures: bool,
+    table: &RecordTable,
+    names: &Names<'_>,
 ) -> Option<FunctionChoice> {
     let key = group[0].key;
     let (name, places) = symbols.group(key);
-    let mut choice =
-        FunctionChoice { key, name, verdict: Verdict::Kept, prototype: RecordId::VOID, unit: 0, state: first };
+    let mut choice = FunctionChoice {
+        key,
+        name,
+        verdict: Verdict::Kept,
+        prototype: RecordId::VOID,
+        unit: 0,
+        state: first,
+    };
     let defined = |state: &&FunctionState| state.flags & (DECLARED | ASSEMBLER) == 0;
     let symbol_of = |state: &FunctionState| {
         let entry = state.entry?;
@@ -126,10 +132,8 @@ fn judge(
         })
     };
 
-    if true_signatures && let Some(choice) = true_signature(group, first, symbols, table, names) {
-        return Some(choice);
-    }
-    let canonical = group.iter().enumerate().filter(|(_, state)| defined(state)).min_by(|a, b| prefer(a.1, b.1, table));
+    let canonical =
+        group.iter().enumerate().filter(|(_, state)| defined(state)).min_by(|a, b| prefer(a.1, b.1, table));
     let Some((index, canonical)) = canonical else {
         if group.iter().all(|state| state.flags & ASSEMBLER == 0) {
             return None; // nothing but declarations
@@ -140,7 +144,7 @@ fn judge(
             return Some(choice);
         };
         (choice.prototype, choice.unit, choice.state) = (state.prototype, state.unit, first + index as u32);
-        let same = |other: &FunctionState| same_prototype(table, state.prototype, other.prototype);
+        let same = |other: &FunctionState| same_declaration(table, state.prototype, other.prototype);
         if !group.iter().filter(|state| state.flags & DECLARED != 0).all(same) {
             choice.verdict = Verdict::InconsistentPrototype;
         } else if is_ambiguous(symbols, key) {
@@ -148,28 +152,47 @@ fn judge(
         }
         return Some(choice);
     };
-    (choice.prototype, choice.unit, choice.state) = (canonical.prototype, canonical.unit, first + index as u32);
+    (choice.prototype, choice.unit, choice.state) =
+        (canonical.prototype, canonical.unit, first + index as u32);
     let all = group.iter().filter(defined).fold(0, |flags, state| flags | state.flags);
-    let consistent = group
-        .iter()
-        .filter(defined)
-        .all(|state| same_prototype(table, canonical.prototype, state.prototype));
+    let consistent =
+        group.iter().filter(defined).all(|state| same_prototype(table, canonical.prototype, state.prototype));
+    // What the compiler did to one function also makes its entries differ from each other: it is told first.
     choice.verdict = if all & UNEXPECTED_REGISTER != 0 {
         Verdict::UnexpectedRegister
-    } else if !consistent {
-        Verdict::InconsistentPrototype
     } else if all & UNCERTAIN_LOCATION != 0 {
         Verdict::UncertainLocation
     } else if all & REORDERED != 0 {
         Verdict::ReorderedParameters
     } else if changed(canonical) {
         Verdict::OptimizedParameters
+    } else if !consistent {
+        Verdict::InconsistentPrototype
     } else if is_ambiguous(symbols, key) {
         Verdict::AmbiguousAddress
     } else {
         Verdict::Kept
     };
     Some(choice)
+}
+
+/// Puts functions that the compiler changed in place of what the source says about them. `states` are sorted, as
+/// [`select`] leaves them.
+pub fn true_signatures(
+    choices: &mut [FunctionChoice],
+    states: &[FunctionState],
+    symbols: &FunctionSymbols,
+    table: &mut RecordTable,
+    names: &Names<'_>,
+) {
+    for choice in choices {
+        let first = states.partition_point(|state| state.key < choice.key);
+        let count = states[first..].partition_point(|state| state.key == choice.key);
+        let group = &states[first..first + count];
+        if let Some(changed) = true_signature(group, first as u32, symbols, table, names) {
+            *choice = changed;
+        }
+    }
 }
 
 /// Have the symbols of this name several places?
@@ -187,7 +210,7 @@ fn true_signature(
     first: u32,
     symbols: &FunctionSymbols,
     table: &mut RecordTable,
-    names: &FrozenNames<'_>,
+    names: &Names<'_>,
 ) -> Option<FunctionChoice> {
     let key = group[0].key;
     let (_, places) = symbols.group(key);
@@ -219,5 +242,33 @@ fn true_signature(
     }
     let prototype = table.intern(&words);
     let state_index = first + index as u32;
-    Some(FunctionChoice { key, name, verdict: Verdict::Kept, prototype, unit: state.unit, state: state_index })
+    Some(FunctionChoice {
+        key,
+        name,
+        verdict: Verdict::Kept,
+        prototype,
+        unit: state.unit,
+        state: state_index,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Verdict;
+
+    #[test]
+    fn the_manual_lists_each_reason() {
+        let manual = include_str!("../../../../docs/encode.md");
+        for verdict in [
+            Verdict::UnexpectedRegister,
+            Verdict::InconsistentPrototype,
+            Verdict::UncertainLocation,
+            Verdict::ReorderedParameters,
+            Verdict::OptimizedParameters,
+            Verdict::AmbiguousAddress,
+            Verdict::NoPrototype,
+        ] {
+            assert!(manual.contains(verdict.reason()), "docs/encode.md does not have {:?}", verdict.reason());
+        }
+    }
 }

@@ -37,6 +37,16 @@ impl Content {
         Ok(Content::Owned(bytes))
     }
 
+    /// Brings mapped bytes into reach at once, rather than page by page as they are read.
+    pub(crate) fn prepare(&self, bytes: &[u8]) {
+        let Content::Mapped { mapping, .. } = self else { return };
+        let start = (bytes.as_ptr() as usize).wrapping_sub(mapping.as_ptr() as usize);
+        if mapping.get(start..).is_some_and(|tail| tail.len() >= bytes.len()) && !bytes.is_empty() {
+            // Kernels before 5.14 do not know it; then the pages come as they are read.
+            let _ = mapping.advise_range(memmap2::Advice::PopulateRead, start, bytes.len());
+        }
+    }
+
     /// Gives back the memory of mapped bytes; they are read from the file again if they are needed again.
     pub(crate) fn release(&self, bytes: &[u8]) {
         let Content::Mapped { mapping, .. } = self else { return };

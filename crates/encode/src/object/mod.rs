@@ -222,6 +222,11 @@ impl Object {
         Ok(content)
     }
 
+    /// Brings bytes that borrow from the file into memory at once; they are about to be read to their end.
+    pub fn prepare(&self, bytes: &[u8]) {
+        self.content.prepare(bytes);
+    }
+
     /// Gives back the memory of bytes that borrow from the file and will not be read again soon: a scan that does so
     /// as it goes holds a part of a large section at a time. Anything else (owned bytes) is left alone.
     pub fn release(&self, bytes: &[u8]) {

@@ -70,7 +70,10 @@ pub(crate) fn alternate_link(content: &[u8]) -> Option<AlternateLink<'_>> {
 
 /// Reads `.debug_sup` (DWARF 5, 7.3.6): version, whether this file is the one that others share, its name, and a
 /// checksum that both files have. The link of a file that shares; the name is empty in the shared file itself.
-pub(crate) fn supplementary_link<'a>(header: &Header, content: &'a [u8]) -> Option<(bool, AlternateLink<'a>)> {
+pub(crate) fn supplementary_link<'a>(
+    header: &Header,
+    content: &'a [u8],
+) -> Option<(bool, AlternateLink<'a>)> {
     let order = header.endian == ::object::Endianness::Big;
     let version = content.first_chunk::<2>()?;
     let version = if order { u16::from_be_bytes(*version) } else { u16::from_le_bytes(*version) };

@@ -119,7 +119,8 @@ pub fn build(source: &str, with: &str, link: &str, directory: &Path) -> Option<P
         return Some(directory.join(objects.first()?));
     }
     let (link, optional) = link.strip_prefix('?').map_or((link, optional), |rest| (rest, true));
-    let (program, rest) = link.split_once(" && ").map_or((link, String::new()), |(a, b)| (a, format!(" && {b}")));
+    let (program, rest) =
+        link.split_once(" && ").map_or((link, String::new()), |(a, b)| (a, format!(" && {b}")));
     let command = format!("out=built; {program} {} -o $out{rest}", objects.join(" "));
     shell(&command, directory, optional).then(|| directory.join("built"))
 }
@@ -146,7 +147,8 @@ fn files(source: &str, with: &str) -> Vec<(String, String)> {
 /// Runs a command line in a directory; false if its program is missing.
 pub fn shell(command: &str, directory: &Path, optional: bool) -> bool {
     let program = command.split(' ').find(|word| !word.contains('=')).unwrap_or_default();
-    let output = Command::new("timeout").args(["30", "sh", "-ec", command]).current_dir(directory).output().unwrap();
+    let output =
+        Command::new("timeout").args(["30", "sh", "-ec", command]).current_dir(directory).output().unwrap();
     if output.status.success() {
         return true;
     }

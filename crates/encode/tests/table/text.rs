@@ -65,7 +65,9 @@ fn line(btf: &Btf<'_>, ty: Type<'_>) -> Option<String> {
             if u32::from(encoding.bits) != ty.size()? * 8 {
                 words += &format!(" {} bits", encoding.bits);
             }
-            for (set, word) in [(encoding.signed, " signed"), (encoding.char, " char"), (encoding.bool, " bool")] {
+            for (set, word) in
+                [(encoding.signed, " signed"), (encoding.char, " char"), (encoding.bool, " bool")]
+            {
                 words += if set { word } else { "" };
             }
             format!("int {} ({words})", integer(&name))

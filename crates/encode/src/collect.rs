@@ -269,7 +269,7 @@ impl<'a, 'b, 'd> Worker<'a, 'b, 'd> {
             *collected.damage.entry(damage).or_default() += 1;
         }
         collected.nodes += nodes.nodes.len() as u64;
-        linked::complete(nodes, &self.interner, is_linked);
+        linked::complete(nodes, &self.interner, self.source.names.type_tag, is_linked);
         let types = self.interner.unit(number, nodes, is_linked);
         let nodes = &*nodes;
         for function in &nodes.functions {

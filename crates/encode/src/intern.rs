@@ -274,7 +274,7 @@ impl Interner {
         };
         let mut target = self.target(unit, nodes, linked, target);
         if node.kind == NodeKind::Pointer {
-            for row in nodes.rows_of(node) {
+            for row in nodes.rows_of(node).iter().filter(|row| row[0] != 0) {
                 target = self.add(&[head(Kind::TypeTag, 0), row[0], target.0]);
             }
         }

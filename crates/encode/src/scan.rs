@@ -290,7 +290,12 @@ impl<'n, 'd> Scanner<'n, 'd> {
             Role::Subrange => {
                 let Owner::Node(array) = context.owner else { return Ok(Owner::Nothing) };
                 if out.nodes[array as usize].kind == NodeKind::Array {
-                    out.rows.push([self.elements(), 0, 0, 0]);
+                    let count = self.elements();
+                    if count > 1 << 32 {
+                        out.damage.push(Damage::TooLarge);
+                    }
+                    // gcc writes the bound of `int a[0]` as -1 in as many bytes as it likes.
+                    out.rows.push([u32::try_from(count).unwrap_or(0), 0, 0, 0]);
                 }
                 return Ok(Owner::Nothing);
             }
@@ -340,7 +345,11 @@ impl<'n, 'd> Scanner<'n, 'd> {
                     node.size = 4;
                 }
                 if let Some(size) = size {
-                    node.size = u32::try_from(size).unwrap_or(u32::MAX);
+                    node.size = u32::try_from(size).unwrap_or_else(|_| {
+                        out.damage.push(Damage::TooLarge);
+                        node.flags |= DECLARATION;
+                        0
+                    });
                 }
                 if let Some((reference, Class::Reference)) = attributes.get(Field::Signature) {
                     node.kind = NodeKind::Transparent;
@@ -392,15 +401,13 @@ impl<'n, 'd> Scanner<'n, 'd> {
     }
 
     /// How many elements the subrange in `attributes` gives: 0 where it does not say.
-    fn elements(&self) -> u32 {
+    fn elements(&self) -> u64 {
         let attributes = &self.reader.attributes;
-        let count = match (attributes.get(Field::Count), attributes.get(Field::UpperBound)) {
+        match (attributes.get(Field::Count), attributes.get(Field::UpperBound)) {
             (Some((count, Class::Constant | Class::Signed)), _) => count,
             (None, Some((bound, Class::Constant | Class::Signed))) => bound.wrapping_add(1),
             _ => 0,
-        };
-        // gcc writes the bound of `int a[0]` as -1 in as many bytes as it likes.
-        u32::try_from(count).unwrap_or(0)
+        }
     }
 
     /// A DIE without children that is nothing but a name, a type and a number, at fixed offsets: nearly all are. False
@@ -447,7 +454,7 @@ impl<'n, 'd> Scanner<'n, 'd> {
         };
         if let (NodeKind::Void, Owner::Node(owner)) = (kind, context.owner) {
             let row = match (role, out.nodes[owner as usize].kind) {
-                (Role::Member, NodeKind::Struct | NodeKind::Union) => {
+                (Role::Member, NodeKind::Struct | NodeKind::Union) if number <= u64::from(u32::MAX / 8) => {
                     [name.0, target as u32, (number as u32).wrapping_mul(8), 0]
                 }
                 (Role::Enumerator, NodeKind::Enum) if layout.number.is_some() => {
@@ -533,6 +540,10 @@ impl<'n, 'd> Scanner<'n, 'd> {
         } else {
             byte.wrapping_mul(8)
         };
+        // Less than 0 while the storage unit is not known.
+        if bit_offset > u64::from(u32::MAX) && (bit_offset as i64) >= 0 {
+            return Err(Damage::TooLarge);
+        }
         let row = [
             attributes.name(Field::Name).0,
             attributes.reference(Field::Type),

@@ -50,6 +50,8 @@ pub struct AmbiguousName {
 
 /// Beyond so many ambiguous names, reachability is not told apart by name.
 const MOST_NAMES_TRACKED: usize = 4096;
+/// Names reach others within a few passes over all records; where they do not, links are followed one by one.
+const MOST_PASSES: usize = 32;
 /// Beyond so many worlds, neighbours are not asked (C++ and Rust programs).
 const MOST_WORLDS_ASKED: usize = 256;
 
@@ -366,6 +368,19 @@ struct Reach {
     tracked: bool,
 }
 
+/// What a name may stand for.
+fn contents_of<'a>(
+    name: RecordId,
+    meanings: &'a [Meaning],
+    ambiguous: &'a [AmbiguousName],
+) -> &'a [RecordId] {
+    match meanings.get(name.index()) {
+        Some(Meaning::Unique(content)) => std::slice::from_ref(content),
+        Some(Meaning::Ambiguous(name)) => &ambiguous[*name as usize].contents,
+        Some(Meaning::Unknown) | None => &[],
+    }
+}
+
 impl Reach {
     fn new(table: &RecordTable, meanings: &[Meaning], ambiguous: &[AmbiguousName]) -> Self {
         let tracked = ambiguous.len() <= MOST_NAMES_TRACKED;
@@ -374,32 +389,65 @@ impl Reach {
         if width == 0 {
             return reach;
         }
-        let mut changed = true;
-        while changed {
-            changed = false;
-            for (id, record) in table.iter() {
-                if record.kind == Kind::Named {
-                    match meanings.get(id.index()) {
-                        Some(Meaning::Unique(content)) => changed |= reach.join(id, *content),
-                        Some(Meaning::Ambiguous(name)) => {
-                            let name = if tracked { *name as usize } else { 0 };
-                            let word = &mut reach.bits[id.index() * width + name / 64];
-                            changed |= *word >> (name % 64) & 1 == 0;
-                            *word |= 1 << (name % 64);
-                            for &content in &ambiguous[name].contents {
-                                changed |= reach.join(id, content);
-                            }
-                        }
-                        Some(Meaning::Unknown) | None => {}
-                    }
-                } else {
-                    for position in record.references() {
-                        changed |= reach.join(id, RecordId(record.words[position]));
-                    }
-                }
+        for (id, _) in table.iter().filter(|(_, record)| record.kind == Kind::Named) {
+            if let Some(Meaning::Ambiguous(name)) = meanings.get(id.index()) {
+                let name = if tracked { *name as usize } else { 0 };
+                reach.bits[id.index() * width + name / 64] |= 1 << (name % 64);
+            }
+        }
+        let mut passes = 0;
+        while reach.pass(table, meanings, ambiguous) {
+            passes += 1;
+            if passes == MOST_PASSES {
+                reach.follow(table, meanings, ambiguous);
+                break;
             }
         }
         reach
+    }
+
+    /// Gives each record what the records that it refers to have reached so far; true if that was news to any.
+    fn pass(&mut self, table: &RecordTable, meanings: &[Meaning], ambiguous: &[AmbiguousName]) -> bool {
+        let mut changed = false;
+        for (id, record) in table.iter() {
+            if record.kind == Kind::Named {
+                for &content in contents_of(id, meanings, ambiguous) {
+                    changed |= self.join(id, content);
+                }
+            } else {
+                for position in record.references() {
+                    changed |= self.join(id, RecordId(record.words[position]));
+                }
+            }
+        }
+        changed
+    }
+
+    /// The same to the end, record by record from what they refer to: for long chains of names, where a pass gets on
+    /// by one link only.
+    #[cold]
+    fn follow(&mut self, table: &RecordTable, meanings: &[Meaning], ambiguous: &[AmbiguousName]) {
+        let mut edges: Vec<(RecordId, RecordId)> = Vec::new();
+        for (id, record) in table.iter() {
+            if record.kind == Kind::Named {
+                edges.extend(contents_of(id, meanings, ambiguous).iter().map(|&content| (content, id)));
+            } else {
+                edges.extend(record.references().map(|position| (RecordId(record.words[position]), id)));
+            }
+        }
+        edges.sort_unstable();
+        edges.dedup();
+        let mut waits = vec![true; table.len()];
+        let mut queue: std::collections::VecDeque<RecordId> = (0..table.len() as u32).map(RecordId).collect();
+        while let Some(from) = queue.pop_front() {
+            waits[from.index()] = false;
+            let first = edges.partition_point(|edge| edge.0 < from);
+            for &(_, into) in edges[first..].iter().take_while(|edge| edge.0 == from) {
+                if self.join(into, from) && !std::mem::replace(&mut waits[into.index()], true) {
+                    queue.push_back(into);
+                }
+            }
+        }
     }
 
     #[inline]

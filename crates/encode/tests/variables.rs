@@ -281,11 +281,11 @@ SECTIONS { .text 0x10000 : { *(.text) } .data 0x20000 : { *(.data) } .data..perc
 fn lean_output_has_neither_what_is_freed_nor_what_macros_make() {
     run(&[Row {
         name: "lean",
-        source: "int kept = 1; __attribute__((section(\".init.data\"))) int freed = 2; int __tracepoint_x = 3; int event_y = 4;
+        source: "int kept = 1; __attribute__((section(\".init.data\"))) int freed = 2; int __tracepoint_x = 3; int trace_event_fields_y = 4;
                  int __UNIQUE_ID_z = 5; static int __already_done = 6; int *p(void) { return &__already_done; }",
         with: BOTH,
         options: || Options { variables: Variables::Lean, ..Options::default() },
-        expect: &["var kept: int", "!freed", "!__tracepoint_x", "!event_y", "!__UNIQUE_ID_z", "!__already_done"],
+        expect: &["var kept: int", "!freed", "!__tracepoint_x", "!trace_event_fields_y", "!__UNIQUE_ID_z", "!__already_done"],
         ..Row::PLAIN
     }]);
 }

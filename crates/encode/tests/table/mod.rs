@@ -26,7 +26,8 @@ pub struct Row {
     pub link: &'static str,
     /// Options of the encoder.
     pub options: fn() -> Options,
-    /// Lines of [`text::lines`] that must be there; after `!` parts of lines that must not.
+    /// Lines of [`text::lines`] that must be there; after `!` parts of lines that must not; after `2× ` lines
+    /// that must be there twice.
     pub expect: &'static [&'static str],
 }
 
@@ -61,7 +62,11 @@ fn examine(row: &Row, built: &Path) -> Result<(), String> {
     for expected in row.expect {
         let met = match expected.strip_prefix('!') {
             Some(part) => !lines.iter().any(|line| line.contains(part)),
-            None => lines.iter().filter(|line| line == expected).count() == 1,
+            None => {
+                let (count, expected) =
+                    expected.strip_prefix("2× ").map_or((1, *expected), |expected| (2, expected));
+                lines.iter().filter(|line| *line == expected).count() == count
+            }
         };
         if !met {
             wrong.push(*expected);

@@ -227,10 +227,16 @@ impl Interner {
         if self.stack.len() > self.height { RecordId::VOID } else { self.table.intern(words) }
     }
 
+    /// The same for a short record.
+    #[inline]
+    fn add_short(&mut self, words: &[u32; 3]) -> RecordId {
+        if self.stack.len() > self.height { RecordId::VOID } else { self.table.intern_short(words) }
+    }
+
     /// The record that is a name and nothing else.
     fn name(&mut self, unit: u32, kind: Aggregate, node: u32, name: Name) -> RecordId {
         match self.variants[node as usize] {
-            0 => self.table.intern(&[head(Kind::Named, kind as u8), name.0]),
+            0 => self.table.intern_short(&[head(Kind::Named, kind as u8), name.0]),
             variant => self.table.intern(&[head(Kind::Named, kind as u8), name.0, unit, variant]),
         }
     }
@@ -250,10 +256,10 @@ impl Interner {
                 if node.name.is_none() {
                     return target;
                 }
-                return self.add(&[head(Kind::Typedef, 0), node.name.0, target.0]);
+                return self.add_short(&[head(Kind::Typedef, 0), node.name.0, target.0]);
             }
             NodeKind::Int => {
-                return self.table.intern(&[head(Kind::Int, node.encoding), node.name.0, node.size]);
+                return self.table.intern_short(&[head(Kind::Int, node.encoding), node.name.0, node.size]);
             }
             NodeKind::Float => return self.table.intern(&[head(Kind::Float, 0), node.name.0, node.size]),
             NodeKind::Opaque => {
@@ -285,10 +291,10 @@ impl Interner {
         let mut element = self.target(unit, nodes, linked, node.target);
         let dimensions = nodes.rows_of(node);
         for dimension in dimensions.iter().rev() {
-            element = self.add(&[head(Kind::Array, 0), element.0, dimension[0]]);
+            element = self.add_short(&[head(Kind::Array, 0), element.0, dimension[0]]);
         }
         if dimensions.is_empty() {
-            element = self.add(&[head(Kind::Array, 0), element.0, 0]);
+            element = self.add_short(&[head(Kind::Array, 0), element.0, 0]);
         }
         element
     }

@@ -11,7 +11,7 @@
 
 use hashbrown::HashMap;
 
-use crate::names::Name;
+use crate::names::{Name, Names};
 use crate::nodes::{BITFIELDS, DECLARATION, Node, NodeKind, Nodes, Reference, Row, SIGNED, VARARG};
 use crate::record::{Aggregate, Kind, RecordId, RecordTable, head};
 
@@ -21,8 +21,9 @@ const UNSET: u32 = u32::MAX;
 const RECENT_BITS: u32 = 14;
 
 /// Turns nodes into records; keeps its buffers from one unit to the next.
-#[derive(Debug, Default)]
-pub struct Interner {
+#[derive(Debug)]
+pub struct Interner<'n, 'd> {
+    names: &'n Names<'d>,
     /// The records so far, of all units that this interner was given.
     pub table: RecordTable,
     /// By node: the record that stands for it in references.
@@ -67,7 +68,29 @@ pub struct UnitTypes {
     pub conflicts: Vec<(RecordId, RecordId)>,
 }
 
-impl Interner {
+impl<'n, 'd> Interner<'n, 'd> {
+    /// An interner that has no records yet.
+    pub fn new(names: &'n Names<'d>) -> Self {
+        Self {
+            names,
+            table: RecordTable::default(),
+            references: Vec::new(),
+            definitions: Vec::new(),
+            variants: Vec::new(),
+            open: Vec::new(),
+            known: Vec::new(),
+            round: 0,
+            recent: vec![RecordId::VOID; 1 << RECENT_BITS],
+            stack: Vec::new(),
+            height: 0,
+            cycles: Vec::new(),
+            words: Vec::new(),
+            found: Vec::new(),
+            seen: Vec::new(),
+            contents: Vec::new(),
+        }
+    }
+
     /// Makes records of all type nodes. With `linked`, references are node numbers + 1 already.
     pub fn unit(&mut self, unit: u32, nodes: &Nodes, linked: bool) -> UnitTypes {
         let count = nodes.nodes.len();
@@ -111,7 +134,6 @@ impl Interner {
         if !linked && end > self.known.len() {
             self.known.resize(end, (0, 0));
         }
-        self.recent.resize(1 << RECENT_BITS, RecordId::VOID);
         self.references.clear();
         self.references.resize(count, UNSET);
         self.definitions.clear();
@@ -308,7 +330,7 @@ impl Interner {
             if row[1] == VARARG {
                 words.extend([0, 0]);
             } else {
-                words.extend([row[0], self.target(unit, nodes, linked, row[1]).0]);
+                words.extend([self.settled(row[0]), self.target(unit, nodes, linked, row[1]).0]);
             }
         }
         let record = self.add(&words);
@@ -336,7 +358,7 @@ impl Interner {
             };
             words.extend([head(Kind::Enum, u8::from(signed)), node.name.0, node.size]);
             for row in rows {
-                words.extend(&row[..3]);
+                words.extend([self.settled(row[0]), row[1], row[2]]);
             }
         } else {
             let kind = if node.kind == NodeKind::Union { Kind::Union } else { Kind::Struct };
@@ -344,7 +366,7 @@ impl Interner {
             words.extend([head(kind, u8::from(bitfields)), node.name.0, node.size]);
             for row in rows {
                 let target = self.target(unit, nodes, linked, row[1]);
-                words.extend([row[0], target.0, row[2], row[3]]);
+                words.extend([self.settled(row[0]), target.0, row[2], row[3]]);
             }
             // With the flag for bit-fields, a member's offset has 24 bits and its size 8.
             if bitfields && rows.iter().any(|row| row[2] >= 1 << 24 || row[3] >= 1 << 8) {
@@ -387,7 +409,7 @@ impl Interner {
                     && rest.is_empty()
                     && members.len() == rows.len()
                     && members.iter().zip(rows).all(|(member, row)| {
-                        member[0] == row[0]
+                        self.is_name(member[0], row[0])
                             && member[2] == row[2]
                             && member[3] == row[3]
                             && known(row[1]) == Some(member[1])
@@ -400,10 +422,24 @@ impl Interner {
                 same(view.words)
                     && view.detail == signed
                     && enumerators.len() == rows.len()
-                    && enumerators.iter().zip(rows).all(|(enumerator, row)| enumerator[..] == row[..3])
+                    && enumerators.iter().zip(rows).all(|(enumerator, row)| {
+                        self.is_name(enumerator[0], row[0]) && enumerator[1..] == row[1..3]
+                    })
             }
             _ => false,
         }
+    }
+
+    /// The name of a row.
+    #[inline]
+    fn settled(&self, name: u32) -> u32 {
+        self.names.settled(Name(name)).0
+    }
+
+    /// Is `name` that of a row? A row's name mostly is the first copy.
+    #[inline]
+    fn is_name(&self, name: u32, of_row: u32) -> bool {
+        name == of_row || name == self.settled(of_row)
     }
 
     /// Makes bit-fields members of an integer type that has as many bits, the form that BTF had before the flag for
@@ -425,7 +461,7 @@ impl Interner {
     }
 
     /// The integer that a type comes down to.
-    fn storage<'n>(&self, nodes: &'n Nodes, mut reference: Reference, linked: bool) -> Option<&'n Node> {
+    fn storage<'a>(&self, nodes: &'a Nodes, mut reference: Reference, linked: bool) -> Option<&'a Node> {
         for _ in 0..32 {
             let node = &nodes.nodes[self.node(nodes, reference, linked)? as usize];
             if node.kind == NodeKind::Int {

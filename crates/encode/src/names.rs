@@ -29,6 +29,8 @@ impl Name {
 #[derive(Debug)]
 pub struct Names<'d> {
     text: &'d [u8],
+    /// Where the last NUL of `text` ends.
+    terminated: usize,
     /// A bit for each byte of `text`: 1 where a string starts whose offset is its name.
     first: Vec<AtomicU64>,
     /// Open addressing: offset + 1 of each string whose bit is set.
@@ -60,6 +62,7 @@ impl<'d> Names<'d> {
         let capacity = (count * 2).next_power_of_two().max(16);
         let mut names = Self {
             text,
+            terminated: memchr::memrchr(0, text).map_or(0, |last| last + 1),
             first: std::iter::repeat_with(AtomicU64::default).take(text.len() / 64 + 1).collect(),
             slots: vec![0; capacity],
             numbers: RwLock::default(),
@@ -113,6 +116,22 @@ impl<'d> Names<'d> {
     /// The name at `offset` of the indexed section; `None` if that is outside.
     pub fn at(&self, offset: u64) -> Option<Name> {
         self.first_at(offset).or_else(|| self.at_other(offset))
+    }
+
+    /// The string at `offset` of the indexed section as a name, but one that may be a second copy of another's: before
+    /// it is compared for good, or kept, it has to go through [`Names::settled`]. `None` if the string has no end.
+    #[inline]
+    pub fn unsettled_at(&self, offset: u64) -> Option<Name> {
+        (offset < self.terminated as u64).then_some(Name(offset as u32 + 1))
+    }
+
+    /// The name that stands for all copies of `name`.
+    #[inline]
+    pub fn settled(&self, name: Name) -> Name {
+        if name.is_none() || name.0 & Name::SIDE != 0 {
+            return name;
+        }
+        self.at(u64::from(name.0 - 1)).unwrap_or_default()
     }
 
     #[cold]

@@ -335,6 +335,7 @@ impl<'a, 'b, 'd> Worker<'a, 'b, 'd> {
                 }
             }
         }
+        self.interner.forget(nodes);
         collected.units.push(types);
         self.part.numbers.push(number);
     }

@@ -34,8 +34,9 @@ pub struct Interner<'n, 'd> {
     variants: Vec<u32>,
     /// By node: waits for others on the stack.
     open: Vec<bool>,
-    /// By DIE offset: (round, record that stands for it), valid in that round; needs no clearing.
-    known: Vec<(u32, u32)>,
+    /// By DIE offset: the record that stands for it, `UNSET` if none does yet; at 0, where no DIE is, `void`. It is
+    /// the largest thing that is looked at for each member, so it holds nothing else.
+    known: Vec<u32>,
     round: u32,
     /// Contents of structs, unions and enums that were met lately.
     recent: Vec<RecordId>,
@@ -100,6 +101,7 @@ impl<'n, 'd> Interner<'n, 'd> {
         let mut conflicted = false;
         while self.separate(nodes) {
             conflicted = true;
+            self.forget(nodes);
             self.round(unit, nodes, linked);
         }
         self.collect(unit, nodes, conflicted)
@@ -107,10 +109,31 @@ impl<'n, 'd> Interner<'n, 'd> {
 
     /// The record that stands for `reference` (in a type, a function, a variable); all types must be done.
     pub fn resolve(&self, nodes: &Nodes, reference: Reference, linked: bool) -> RecordId {
+        if let Some(record) = self.known(reference, linked) {
+            return record;
+        }
         let Some(node) = self.node(nodes, reference, linked) else { return RecordId::VOID };
         match self.references[node as usize] {
             UNSET => RecordId::VOID,
             record => RecordId(record),
+        }
+    }
+
+    /// Forgets which DIEs the records of the unit at hand stand for; to be done before the next unit.
+    pub fn forget(&mut self, nodes: &Nodes) {
+        for node in &nodes.nodes {
+            if let Some(known) = self.known.get_mut(node.offset as usize) {
+                *known = UNSET;
+            }
+        }
+    }
+
+    /// The record that stands for `reference`, if it was made and references are offsets.
+    #[inline]
+    fn known(&self, reference: Reference, linked: bool) -> Option<RecordId> {
+        match self.known.get(reference as usize) {
+            Some(&record) if record != UNSET && !linked => Some(RecordId(record)),
+            _ => None,
         }
     }
 
@@ -132,7 +155,8 @@ impl<'n, 'd> Interner<'n, 'd> {
         self.round += 1;
         let end = nodes.nodes.last().map_or(0, |node| node.offset as usize + 1);
         if !linked && end > self.known.len() {
-            self.known.resize(end, (0, 0));
+            self.known.resize(end, UNSET);
+            self.known[0] = RecordId::VOID.0;
         }
         self.references.clear();
         self.references.resize(count, UNSET);
@@ -153,6 +177,7 @@ impl<'n, 'd> Interner<'n, 'd> {
             match nodes.nodes[index as usize].kind {
                 NodeKind::Annotation | NodeKind::Function | NodeKind::Variable => {}
                 _ if self.references[index as usize] != UNSET => {}
+                _ if self.derive(nodes, linked, index) => {}
                 _ => self.run(unit, nodes, linked, Task::Refer(index)),
             }
         }
@@ -162,6 +187,22 @@ impl<'n, 'd> Interner<'n, 'd> {
                 self.run(unit, nodes, linked, Task::Define(index));
             }
         }
+    }
+
+    /// Makes the record of a pointer or a qualifier whose target is known, as nearly all are: no need for the stack.
+    #[inline]
+    fn derive(&mut self, nodes: &Nodes, linked: bool, index: u32) -> bool {
+        let node = &nodes.nodes[index as usize];
+        let kind = match node.kind {
+            NodeKind::Pointer if node.count == 0 => Kind::Pointer,
+            NodeKind::Const => Kind::Const,
+            NodeKind::Volatile => Kind::Volatile,
+            _ => return false,
+        };
+        let Some(target) = self.known(node.target, linked) else { return false };
+        let record = self.table.derive(kind, target);
+        self.settle(nodes, index, record);
+        true
     }
 
     fn run(&mut self, unit: u32, nodes: &Nodes, linked: bool, task: Task) {
@@ -200,9 +241,9 @@ impl<'n, 'd> Interner<'n, 'd> {
     /// The record of a type that `index` refers to; puts it on the stack if it is not there yet.
     #[inline]
     fn target(&mut self, unit: u32, nodes: &Nodes, linked: bool, reference: Reference) -> RecordId {
-        match self.known.get(reference as usize) {
-            Some(&(round, record)) if round == self.round && !linked => RecordId(record),
-            _ => self.find_target(unit, nodes, linked, reference),
+        match self.known(reference, linked) {
+            Some(record) => record,
+            None => self.find_target(unit, nodes, linked, reference),
         }
     }
 
@@ -239,7 +280,7 @@ impl<'n, 'd> Interner<'n, 'd> {
         self.references[node as usize] = record.0;
         // Of no use to linked nodes, whose offsets are of several units.
         if let Some(known) = self.known.get_mut(nodes.nodes[node as usize].offset as usize) {
-            *known = (self.round, record.0);
+            *known = record.0;
         }
     }
 
@@ -395,10 +436,6 @@ impl<'n, 'd> Interner<'n, 'd> {
     /// Is `record` the content of `node`? If in doubt (a type that it needs is not there yet), no.
     fn is_content(&self, record: RecordId, node: &Node, rows: &[Row]) -> bool {
         let view = self.table.get(record);
-        let known = |reference: Reference| match self.known.get(reference as usize) {
-            Some(&(round, record)) if round == self.round => Some(record),
-            _ => (reference == 0).then_some(0),
-        };
         let same = |words: &[u32]| words.first() == Some(&node.name.0) && words.get(1) == Some(&node.size);
         match (node.kind, view.kind) {
             (NodeKind::Struct, Kind::Struct) | (NodeKind::Union, Kind::Union) => {
@@ -412,7 +449,7 @@ impl<'n, 'd> Interner<'n, 'd> {
                         self.is_name(member[0], row[0])
                             && member[2] == row[2]
                             && member[3] == row[3]
-                            && known(row[1]) == Some(member[1])
+                            && self.known(row[1], false) == Some(RecordId(member[1]))
                     })
             }
             // The sign of larger enums is that of a type to be looked up.

@@ -213,7 +213,7 @@ pub struct Part {
 pub struct Worker<'a, 'b, 'd> {
     source: &'a Source<'b, 'd>,
     scanner: Scanner<'b, 'd>,
-    interner: Interner,
+    interner: Interner<'b, 'd>,
     nodes: Nodes,
     part: Part,
     declared: HashSet<(u32, RecordId)>,
@@ -228,7 +228,7 @@ impl<'a, 'b, 'd> Worker<'a, 'b, 'd> {
         Self {
             source,
             scanner: Scanner::new(source.names, source.wanted()),
-            interner: Interner::default(),
+            interner: Interner::new(source.names),
             nodes: Nodes::default(),
             part: Part::default(),
             declared: HashSet::new(),
@@ -335,6 +335,7 @@ impl<'a, 'b, 'd> Worker<'a, 'b, 'd> {
                 }
             }
         }
+        self.interner.forget(nodes);
         collected.units.push(types);
         self.part.numbers.push(number);
     }

@@ -11,7 +11,7 @@
 
 use hashbrown::HashMap;
 
-use crate::names::Name;
+use crate::names::{Name, Names};
 use crate::nodes::{BITFIELDS, DECLARATION, Node, NodeKind, Nodes, Reference, Row, SIGNED, VARARG};
 use crate::record::{Aggregate, Kind, RecordId, RecordTable, head};
 
@@ -21,8 +21,9 @@ const UNSET: u32 = u32::MAX;
 const RECENT_BITS: u32 = 14;
 
 /// Turns nodes into records; keeps its buffers from one unit to the next.
-#[derive(Debug, Default)]
-pub struct Interner {
+#[derive(Debug)]
+pub struct Interner<'n, 'd> {
+    names: &'n Names<'d>,
     /// The records so far, of all units that this interner was given.
     pub table: RecordTable,
     /// By node: the record that stands for it in references.
@@ -33,8 +34,9 @@ pub struct Interner {
     variants: Vec<u32>,
     /// By node: waits for others on the stack.
     open: Vec<bool>,
-    /// By DIE offset: (round, record that stands for it), valid in that round; needs no clearing.
-    known: Vec<(u32, u32)>,
+    /// By DIE offset: the record that stands for it, `UNSET` if none does yet; at 0, where no DIE is, `void`. It is
+    /// the largest thing that is looked at for each member, so it holds nothing else.
+    known: Vec<u32>,
     round: u32,
     /// Contents of structs, unions and enums that were met lately.
     recent: Vec<RecordId>,
@@ -67,7 +69,29 @@ pub struct UnitTypes {
     pub conflicts: Vec<(RecordId, RecordId)>,
 }
 
-impl Interner {
+impl<'n, 'd> Interner<'n, 'd> {
+    /// An interner that has no records yet.
+    pub fn new(names: &'n Names<'d>) -> Self {
+        Self {
+            names,
+            table: RecordTable::default(),
+            references: Vec::new(),
+            definitions: Vec::new(),
+            variants: Vec::new(),
+            open: Vec::new(),
+            known: Vec::new(),
+            round: 0,
+            recent: vec![RecordId::VOID; 1 << RECENT_BITS],
+            stack: Vec::new(),
+            height: 0,
+            cycles: Vec::new(),
+            words: Vec::new(),
+            found: Vec::new(),
+            seen: Vec::new(),
+            contents: Vec::new(),
+        }
+    }
+
     /// Makes records of all type nodes. With `linked`, references are node numbers + 1 already.
     pub fn unit(&mut self, unit: u32, nodes: &Nodes, linked: bool) -> UnitTypes {
         let count = nodes.nodes.len();
@@ -77,6 +101,7 @@ impl Interner {
         let mut conflicted = false;
         while self.separate(nodes) {
             conflicted = true;
+            self.forget(nodes);
             self.round(unit, nodes, linked);
         }
         self.collect(unit, nodes, conflicted)
@@ -84,10 +109,31 @@ impl Interner {
 
     /// The record that stands for `reference` (in a type, a function, a variable); all types must be done.
     pub fn resolve(&self, nodes: &Nodes, reference: Reference, linked: bool) -> RecordId {
+        if let Some(record) = self.known(reference, linked) {
+            return record;
+        }
         let Some(node) = self.node(nodes, reference, linked) else { return RecordId::VOID };
         match self.references[node as usize] {
             UNSET => RecordId::VOID,
             record => RecordId(record),
+        }
+    }
+
+    /// Forgets which DIEs the records of the unit at hand stand for; to be done before the next unit.
+    pub fn forget(&mut self, nodes: &Nodes) {
+        for node in &nodes.nodes {
+            if let Some(known) = self.known.get_mut(node.offset as usize) {
+                *known = UNSET;
+            }
+        }
+    }
+
+    /// The record that stands for `reference`, if it was made and references are offsets.
+    #[inline]
+    fn known(&self, reference: Reference, linked: bool) -> Option<RecordId> {
+        match self.known.get(reference as usize) {
+            Some(&record) if record != UNSET && !linked => Some(RecordId(record)),
+            _ => None,
         }
     }
 
@@ -109,9 +155,9 @@ impl Interner {
         self.round += 1;
         let end = nodes.nodes.last().map_or(0, |node| node.offset as usize + 1);
         if !linked && end > self.known.len() {
-            self.known.resize(end, (0, 0));
+            self.known.resize(end, UNSET);
+            self.known[0] = RecordId::VOID.0;
         }
-        self.recent.resize(1 << RECENT_BITS, RecordId::VOID);
         self.references.clear();
         self.references.resize(count, UNSET);
         self.definitions.clear();
@@ -131,6 +177,7 @@ impl Interner {
             match nodes.nodes[index as usize].kind {
                 NodeKind::Annotation | NodeKind::Function | NodeKind::Variable => {}
                 _ if self.references[index as usize] != UNSET => {}
+                _ if self.derive(nodes, linked, index) => {}
                 _ => self.run(unit, nodes, linked, Task::Refer(index)),
             }
         }
@@ -140,6 +187,22 @@ impl Interner {
                 self.run(unit, nodes, linked, Task::Define(index));
             }
         }
+    }
+
+    /// Makes the record of a pointer or a qualifier whose target is known, as nearly all are: no need for the stack.
+    #[inline]
+    fn derive(&mut self, nodes: &Nodes, linked: bool, index: u32) -> bool {
+        let node = &nodes.nodes[index as usize];
+        let kind = match node.kind {
+            NodeKind::Pointer if node.count == 0 => Kind::Pointer,
+            NodeKind::Const => Kind::Const,
+            NodeKind::Volatile => Kind::Volatile,
+            _ => return false,
+        };
+        let Some(target) = self.known(node.target, linked) else { return false };
+        let record = self.table.derive(kind, target);
+        self.settle(nodes, index, record);
+        true
     }
 
     fn run(&mut self, unit: u32, nodes: &Nodes, linked: bool, task: Task) {
@@ -178,9 +241,9 @@ impl Interner {
     /// The record of a type that `index` refers to; puts it on the stack if it is not there yet.
     #[inline]
     fn target(&mut self, unit: u32, nodes: &Nodes, linked: bool, reference: Reference) -> RecordId {
-        match self.known.get(reference as usize) {
-            Some(&(round, record)) if round == self.round && !linked => RecordId(record),
-            _ => self.find_target(unit, nodes, linked, reference),
+        match self.known(reference, linked) {
+            Some(record) => record,
+            None => self.find_target(unit, nodes, linked, reference),
         }
     }
 
@@ -217,7 +280,7 @@ impl Interner {
         self.references[node as usize] = record.0;
         // Of no use to linked nodes, whose offsets are of several units.
         if let Some(known) = self.known.get_mut(nodes.nodes[node as usize].offset as usize) {
-            *known = (self.round, record.0);
+            *known = record.0;
         }
     }
 
@@ -227,10 +290,16 @@ impl Interner {
         if self.stack.len() > self.height { RecordId::VOID } else { self.table.intern(words) }
     }
 
+    /// The same for a short record.
+    #[inline]
+    fn add_short(&mut self, words: &[u32; 3]) -> RecordId {
+        if self.stack.len() > self.height { RecordId::VOID } else { self.table.intern_short(words) }
+    }
+
     /// The record that is a name and nothing else.
     fn name(&mut self, unit: u32, kind: Aggregate, node: u32, name: Name) -> RecordId {
         match self.variants[node as usize] {
-            0 => self.table.intern(&[head(Kind::Named, kind as u8), name.0]),
+            0 => self.table.intern_short(&[head(Kind::Named, kind as u8), name.0]),
             variant => self.table.intern(&[head(Kind::Named, kind as u8), name.0, unit, variant]),
         }
     }
@@ -250,10 +319,10 @@ impl Interner {
                 if node.name.is_none() {
                     return target;
                 }
-                return self.add(&[head(Kind::Typedef, 0), node.name.0, target.0]);
+                return self.add_short(&[head(Kind::Typedef, 0), node.name.0, target.0]);
             }
             NodeKind::Int => {
-                return self.table.intern(&[head(Kind::Int, node.encoding), node.name.0, node.size]);
+                return self.table.intern_short(&[head(Kind::Int, node.encoding), node.name.0, node.size]);
             }
             NodeKind::Float => return self.table.intern(&[head(Kind::Float, 0), node.name.0, node.size]),
             NodeKind::Opaque => {
@@ -285,10 +354,10 @@ impl Interner {
         let mut element = self.target(unit, nodes, linked, node.target);
         let dimensions = nodes.rows_of(node);
         for dimension in dimensions.iter().rev() {
-            element = self.add(&[head(Kind::Array, 0), element.0, dimension[0]]);
+            element = self.add_short(&[head(Kind::Array, 0), element.0, dimension[0]]);
         }
         if dimensions.is_empty() {
-            element = self.add(&[head(Kind::Array, 0), element.0, 0]);
+            element = self.add_short(&[head(Kind::Array, 0), element.0, 0]);
         }
         element
     }
@@ -302,7 +371,7 @@ impl Interner {
             if row[1] == VARARG {
                 words.extend([0, 0]);
             } else {
-                words.extend([row[0], self.target(unit, nodes, linked, row[1]).0]);
+                words.extend([self.settled(row[0]), self.target(unit, nodes, linked, row[1]).0]);
             }
         }
         let record = self.add(&words);
@@ -330,7 +399,7 @@ impl Interner {
             };
             words.extend([head(Kind::Enum, u8::from(signed)), node.name.0, node.size]);
             for row in rows {
-                words.extend(&row[..3]);
+                words.extend([self.settled(row[0]), row[1], row[2]]);
             }
         } else {
             let kind = if node.kind == NodeKind::Union { Kind::Union } else { Kind::Struct };
@@ -338,7 +407,7 @@ impl Interner {
             words.extend([head(kind, u8::from(bitfields)), node.name.0, node.size]);
             for row in rows {
                 let target = self.target(unit, nodes, linked, row[1]);
-                words.extend([row[0], target.0, row[2], row[3]]);
+                words.extend([self.settled(row[0]), target.0, row[2], row[3]]);
             }
             // With the flag for bit-fields, a member's offset has 24 bits and its size 8.
             if bitfields && rows.iter().any(|row| row[2] >= 1 << 24 || row[3] >= 1 << 8) {
@@ -366,10 +435,6 @@ impl Interner {
     /// Is `record` the content of `node`? If in doubt (a type that it needs is not there yet), no.
     fn is_content(&self, record: RecordId, node: &Node, rows: &[Row]) -> bool {
         let view = self.table.get(record);
-        let known = |reference: Reference| match self.known.get(reference as usize) {
-            Some(&(round, record)) if round == self.round => Some(record),
-            _ => (reference == 0).then_some(0),
-        };
         let same = |words: &[u32]| words.first() == Some(&node.name.0) && words.get(1) == Some(&node.size);
         match (node.kind, view.kind) {
             (NodeKind::Struct, Kind::Struct) | (NodeKind::Union, Kind::Union) => {
@@ -380,10 +445,10 @@ impl Interner {
                     && rest.is_empty()
                     && members.len() == rows.len()
                     && members.iter().zip(rows).all(|(member, row)| {
-                        member[0] == row[0]
+                        self.is_name(member[0], row[0])
                             && member[2] == row[2]
                             && member[3] == row[3]
-                            && known(row[1]) == Some(member[1])
+                            && self.known(row[1], false) == Some(RecordId(member[1]))
                     })
             }
             // The sign of larger enums is that of a type to be looked up.
@@ -393,10 +458,24 @@ impl Interner {
                 same(view.words)
                     && view.detail == signed
                     && enumerators.len() == rows.len()
-                    && enumerators.iter().zip(rows).all(|(enumerator, row)| enumerator[..] == row[..3])
+                    && enumerators.iter().zip(rows).all(|(enumerator, row)| {
+                        self.is_name(enumerator[0], row[0]) && enumerator[1..] == row[1..3]
+                    })
             }
             _ => false,
         }
+    }
+
+    /// The name of a row.
+    #[inline]
+    fn settled(&self, name: u32) -> u32 {
+        self.names.settled(Name(name)).0
+    }
+
+    /// Is `name` that of a row? A row's name mostly is the first copy.
+    #[inline]
+    fn is_name(&self, name: u32, of_row: u32) -> bool {
+        name == of_row || name == self.settled(of_row)
     }
 
     /// Makes bit-fields members of an integer type that has as many bits, the form that BTF had before the flag for
@@ -419,7 +498,7 @@ impl Interner {
     }
 
     /// The integer or enum that a type comes down to.
-    fn storage<'n>(&self, nodes: &'n Nodes, mut reference: Reference, linked: bool) -> Option<&'n Node> {
+    fn storage<'a>(&self, nodes: &'a Nodes, mut reference: Reference, linked: bool) -> Option<&'a Node> {
         for _ in 0..32 {
             let node = &nodes.nodes[self.node(nodes, reference, linked)? as usize];
             if matches!(node.kind, NodeKind::Int | NodeKind::Enum) {

@@ -97,7 +97,7 @@ pub fn encode(
         return Err(Error::NoDebugInfo { file: object.path().to_path_buf() });
     }
     let names = Names::new(&units.files[0].str);
-    let function_symbols = FunctionSymbols::of(main, &names)?;
+    let function_symbols = FunctionSymbols::of(main, &names, options.threads)?;
     let kfuncs = functions::kfuncs(object)?;
     watch.lap("open", &mut report);
 

@@ -210,7 +210,7 @@ impl<'a> Index<'a> {
 }
 
 /// Fills in what nodes leave to others: names of completed classes, storage units of old-style bit-fields.
-pub fn complete(nodes: &mut Nodes, interner: &Interner, type_tag: Name, linked: bool) {
+pub fn complete(nodes: &mut Nodes, interner: &Interner<'_, '_>, type_tag: Name, linked: bool) {
     for number in 0..nodes.nodes.len() {
         let node = nodes.nodes[number];
         if matches!(node.kind, NodeKind::Struct | NodeKind::Union) && node.target != 0 && node.name.is_none()
@@ -266,7 +266,7 @@ pub fn complete(nodes: &mut Nodes, interner: &Interner, type_tag: Name, linked: 
 
 /// What a variable's DIE, and those that it completes, say together.
 pub fn variable(
-    interner: &Interner,
+    interner: &Interner<'_, '_>,
     nodes: &Nodes,
     variable: &Variable,
     unit: u32,
@@ -311,7 +311,7 @@ pub fn variable(
 }
 
 /// The node of a function or variable, then those that it completes.
-pub fn origins(interner: &Interner, nodes: &Nodes, node: u32, linked: bool) -> Vec<u32> {
+pub fn origins(interner: &Interner<'_, '_>, nodes: &Nodes, node: u32, linked: bool) -> Vec<u32> {
     let mut chain = vec![node];
     while chain.len() < 8 {
         let last = &nodes.nodes[chain[chain.len() - 1] as usize];
@@ -327,7 +327,7 @@ pub fn origins(interner: &Interner, nodes: &Nodes, node: u32, linked: bool) -> V
 }
 
 /// All declaration tags: clang's, and gcc's, which several DIEs may share.
-pub fn tags(interner: &Interner, nodes: &Nodes, linked: bool, decl_tag: Name) -> Vec<DeclTag> {
+pub fn tags(interner: &Interner<'_, '_>, nodes: &Nodes, linked: bool, decl_tag: Name) -> Vec<DeclTag> {
     let mut tags = nodes.decl_tags.clone();
     for &(node, component, first) in &nodes.annotated {
         let mut reference = first;

@@ -10,6 +10,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use hashbrown::HashMap;
 
+use crate::parallel::both;
+
 /// A name. Equal numbers are equal bytes within one [`Names`]; the order means nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct Name(pub u32);
@@ -29,10 +31,13 @@ impl Name {
 #[derive(Debug)]
 pub struct Names<'d> {
     text: &'d [u8],
+    /// Where the last NUL of `text` ends.
+    terminated: usize,
     /// A bit for each byte of `text`: 1 where a string starts whose offset is its name.
     first: Vec<AtomicU64>,
-    /// Open addressing: offset + 1 of each string whose bit is set.
-    slots: Vec<u32>,
+    /// Open addressing: offset + 1 of each string whose bit was set first, below half of its hash, which spares looks
+    /// at other strings.
+    slots: Vec<u64>,
     /// Names that are not the first of their bytes in `text`, or not in it.
     numbers: RwLock<HashMap<Box<[u8]>, u32>>,
     /// The bytes of those that are not in it.
@@ -44,6 +49,11 @@ pub struct Names<'d> {
     /// `decltype(nullptr)`: the type of C++'s null pointer.
     pub null_pointer: Name,
 }
+
+/// The part of a slot that is not hash.
+const OFFSET: u64 = u32::MAX as u64;
+/// How many slots are asked for at a time.
+const BATCH: usize = 32;
 
 fn hash(bytes: &[u8]) -> u64 {
     crate::record::hash_bytes(bytes)
@@ -60,6 +70,7 @@ impl<'d> Names<'d> {
         let capacity = (count * 2).next_power_of_two().max(16);
         let mut names = Self {
             text,
+            terminated: memchr::memrchr(0, text).map_or(0, |last| last + 1),
             first: std::iter::repeat_with(AtomicU64::default).take(text.len() / 64 + 1).collect(),
             slots: vec![0; capacity],
             numbers: RwLock::default(),
@@ -69,14 +80,19 @@ impl<'d> Names<'d> {
             null_pointer: Name::NONE,
         };
         let mut at = 0;
-        while let Some(length) = memchr(&text[at..]) {
-            if length > 0 {
-                let slot = names.slot(&text[at..at + length]);
-                if names.slots[slot] == 0 {
-                    names.slots[slot] = at as u32 + 1;
-                    *names.first[at / 64].get_mut() |= 1 << (at % 64);
+        let mut batch: Vec<(usize, usize, u64)> = Vec::with_capacity(BATCH);
+        loop {
+            let length = memchr(&text[at..]);
+            if let Some(length) = length.filter(|&length| length > 0) {
+                batch.push((at, length, hash(&text[at..at + length])));
+            }
+            if batch.len() == BATCH || length.is_none() {
+                names.touch(batch.iter().map(|string| string.2));
+                for (at, length, hash) in batch.drain(..) {
+                    names.add(at, length, hash);
                 }
             }
+            let Some(length) = length else { break };
             at += length + 1;
         }
         names.type_tag = names.intern(b"btf_type_tag");
@@ -85,18 +101,36 @@ impl<'d> Names<'d> {
         names
     }
 
-    /// The slot where `bytes` are, or belong.
-    fn slot(&self, bytes: &[u8]) -> usize {
+    fn add(&mut self, at: usize, length: usize, hash: u64) {
+        let slot = self.slot(&self.text[at..at + length], hash);
+        if self.slots[slot] == 0 {
+            self.slots[slot] = hash & !OFFSET | (at as u64 + 1);
+            *self.first[at / 64].get_mut() |= 1 << (at % 64);
+        }
+    }
+
+    /// Has the slots of several hashes brought from memory at the same time; one after the other they took 150 ns
+    /// each. The answer has no meaning but that they were read.
+    fn touch(&self, hashes: impl Iterator<Item = u64>) {
         let mask = self.slots.len() - 1;
-        let mut slot = hash(bytes) as usize & mask;
+        let first = |hash: u64| self.slots[hash as usize & mask];
+        std::hint::black_box(hashes.fold(0, |touched, hash| touched ^ first(hash)));
+    }
+
+    /// The slot where `bytes` are, or belong.
+    fn slot(&self, bytes: &[u8], hash: u64) -> usize {
+        let mask = self.slots.len() - 1;
+        let mut slot = hash as usize & mask;
         loop {
-            let offset = self.slots[slot];
-            if offset == 0 {
+            let found = self.slots[slot];
+            if found == 0 {
                 return slot;
             }
-            let rest = &self.text[offset as usize - 1..];
-            if rest.get(bytes.len()) == Some(&0) && &rest[..bytes.len()] == bytes {
-                return slot;
+            if (found ^ hash) & !OFFSET == 0 {
+                let rest = &self.text[(found & OFFSET) as usize - 1..];
+                if rest.get(bytes.len()) == Some(&0) && &rest[..bytes.len()] == bytes {
+                    return slot;
+                }
             }
             slot = (slot + 1) & mask;
         }
@@ -115,6 +149,22 @@ impl<'d> Names<'d> {
         self.first_at(offset).or_else(|| self.at_other(offset))
     }
 
+    /// The string at `offset` of the indexed section as a name, but one that may be a second copy of another's: before
+    /// it is compared for good, or kept, it has to go through [`Names::settled`]. `None` if the string has no end.
+    #[inline]
+    pub fn unsettled_at(&self, offset: u64) -> Option<Name> {
+        (offset < self.terminated as u64).then_some(Name(offset as u32 + 1))
+    }
+
+    /// The name that stands for all copies of `name`.
+    #[inline]
+    pub fn settled(&self, name: Name) -> Name {
+        if name.is_none() || name.0 & Name::SIDE != 0 {
+            return name;
+        }
+        self.at(u64::from(name.0 - 1)).unwrap_or_default()
+    }
+
     #[cold]
     fn at_other(&self, offset: u64) -> Option<Name> {
         let at = usize::try_from(offset).ok()?;
@@ -131,9 +181,33 @@ impl<'d> Names<'d> {
         Some(Name(number))
     }
 
+    /// The numbers of many names, found faster than one by one.
+    pub fn intern_all(&self, all: &[&[u8]], threads: usize) -> Vec<Name> {
+        let half = |part: &[&[u8]]| {
+            let mut names = Vec::with_capacity(part.len());
+            for batch in part.chunks(BATCH) {
+                let mut hashes = [0; BATCH];
+                for (hash, bytes) in hashes.iter_mut().zip(batch) {
+                    *hash = self::hash(bytes);
+                }
+                self.touch(hashes[..batch.len()].iter().copied());
+                names.extend(batch.iter().zip(hashes).map(|(bytes, hash)| self.intern_hashed(bytes, hash)));
+            }
+            names
+        };
+        let (first, second) = all.split_at(all.len() / 2);
+        let (mut first, second) = both(threads, || half(first), || half(second));
+        first.extend(second);
+        first
+    }
+
     /// The number of a name given by its bytes.
     pub fn intern(&self, bytes: &[u8]) -> Name {
-        if let Some(name) = self.find(bytes) {
+        self.intern_hashed(bytes, hash(bytes))
+    }
+
+    fn intern_hashed(&self, bytes: &[u8], hash: u64) -> Name {
+        if let Some(name) = self.find_hashed(bytes, hash) {
             return name;
         }
         let mut numbers = self.numbers.write().unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -147,12 +221,16 @@ impl<'d> Names<'d> {
 
     /// The number of a name, if any DIE that was read so far or the indexed section has it.
     pub fn find(&self, bytes: &[u8]) -> Option<Name> {
+        self.find_hashed(bytes, hash(bytes))
+    }
+
+    fn find_hashed(&self, bytes: &[u8], hash: u64) -> Option<Name> {
         if bytes.is_empty() {
             return Some(Name::NONE);
         }
-        let offset = self.slots[self.slot(bytes)];
-        if offset != 0 {
-            return Some(Name(offset));
+        let found = self.slots[self.slot(bytes, hash)];
+        if found != 0 {
+            return Some(Name((found & OFFSET) as u32));
         }
         let numbers = self.numbers.read().unwrap_or_else(std::sync::PoisonError::into_inner);
         numbers.get(bytes).map(|&number| Name(number))

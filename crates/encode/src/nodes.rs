@@ -75,6 +75,7 @@ pub struct Node {
 
 /// What belongs to a node: (name, type, bit offset, bit size) of a member; (name, low word, high word, 1 if
 /// negative) of an enumerator; (elements) of an array's dimension; (name, type) of a parameter; (value) of a type tag.
+/// The names of members, enumerators and parameters of types have yet to go through `Names::settled`.
 pub type Row = [u32; 4];
 
 /// The type of the parameter `...`.

@@ -37,6 +37,8 @@ enum Owner {
 #[derive(Debug, Clone, Copy)]
 struct Context {
     owner: Owner,
+    /// What the rows of its owner are made of: members, enumerators, parameters, or nothing that is plain.
+    parts: Role,
     in_function: bool,
     /// Where its rows start in [`Nodes::rows`].
     rows: u32,
@@ -116,6 +118,7 @@ impl<'n, 'd> Scanner<'n, 'd> {
         let mut at = unit.root.first_child;
         let mut context = Context {
             owner: Owner::Scope,
+            parts: Role::Ignored,
             in_function: false,
             rows: 0,
             set_aside: 0,
@@ -139,6 +142,7 @@ impl<'n, 'd> Scanner<'n, 'd> {
             }
             let abbreviation = unit.table.get(code)?;
             if let Some(layout) = abbreviation.plain
+                && !matches!(context.owner, Owner::Nothing)
                 && self.plain(unit, abbreviation.role, layout, offset as u32, &mut at, context, out)?
             {
                 continue;
@@ -170,6 +174,10 @@ impl<'n, 'd> Scanner<'n, 'd> {
             }
             context = Context {
                 owner,
+                parts: match owner {
+                    Owner::Node(node) => parts_of(out.nodes[node as usize].kind),
+                    _ => Role::Ignored,
+                },
                 in_function: context.in_function || abbreviation.role == Role::Subprogram,
                 rows: out.rows.len() as u32,
                 set_aside: 0,
@@ -424,20 +432,15 @@ impl<'n, 'd> Scanner<'n, 'd> {
         context: Context,
         out: &mut Nodes,
     ) -> Result<bool, Damage> {
-        let kind = match (role, context.owner) {
-            (_, Owner::Nothing) => return Ok(false),
-            (Role::Member | Role::Enumerator | Role::Parameter, Owner::Node(_)) => NodeKind::Void,
-            (Role::Pointer, _) => NodeKind::Pointer,
-            (Role::Const, _) => NodeKind::Const,
-            (Role::Volatile, _) => NodeKind::Volatile,
-            (Role::Typedef, _) => NodeKind::Typedef,
+        let kind = match role {
+            Role::Member | Role::Enumerator | Role::Parameter if role == context.parts => NodeKind::Void,
+            Role::Pointer => NodeKind::Pointer,
+            Role::Const => NodeKind::Const,
+            Role::Volatile => NodeKind::Volatile,
+            Role::Typedef => NodeKind::Typedef,
             _ => return Ok(false),
         };
         let bytes = Bytes { data: unit.bytes.block(*at, usize::from(layout.size))?, ..unit.bytes };
-        let name = match layout.name {
-            Some(name) => self.reader.string_or_none(unit, bytes.u32(usize::from(name))?, out),
-            None => Name::NONE,
-        };
         let mut target = match layout.target {
             Some(target) => bytes.u32(usize::from(target))?,
             None => 0,
@@ -446,25 +449,30 @@ impl<'n, 'd> Scanner<'n, 'd> {
             out.damage.push(Damage::BadReference);
             target = 0;
         }
-        let number = match layout.number {
-            Some((number, 1)) => bytes.u8(usize::from(number))?,
-            Some((number, 2)) => bytes.u16(usize::from(number))?,
-            Some((number, _)) => bytes.u32(usize::from(number))?,
-            None => 0,
-        };
-        if let (NodeKind::Void, Owner::Node(owner)) = (kind, context.owner) {
-            let row = match (role, out.nodes[owner as usize].kind) {
-                (Role::Member, NodeKind::Struct | NodeKind::Union) if number <= u64::from(u32::MAX / 8) => {
-                    [name.0, target as u32, (number as u32).wrapping_mul(8), 0]
-                }
-                (Role::Enumerator, NodeKind::Enum) if layout.number.is_some() => {
-                    [name.0, number as u32, 0, 0]
-                }
-                (Role::Parameter, NodeKind::Subroutine) => [name.0, target as u32, 0, 0],
-                _ => return Ok(false),
+        if kind == NodeKind::Void {
+            let name = match layout.name {
+                Some(name) => self.name_of_row(unit, bytes.u32(usize::from(name))?, out),
+                None => Name::NONE,
+            };
+            let number = match layout.number {
+                Some((number, 1)) => bytes.u8(usize::from(number))?,
+                Some((number, 2)) => bytes.u16(usize::from(number))?,
+                Some((number, _)) => bytes.u32(usize::from(number))?,
+                None if role == Role::Enumerator => return Ok(false),
+                None => 0,
+            };
+            let row = match role {
+                Role::Member if number > u64::from(u32::MAX / 8) => return Ok(false),
+                Role::Member => [name.0, target as u32, (number as u32).wrapping_mul(8), 0],
+                Role::Enumerator => [name.0, number as u32, 0, 0],
+                _ => [name.0, target as u32, 0, 0],
             };
             out.rows.push(row);
         } else {
+            let name = match layout.name {
+                Some(name) => self.reader.string_or_none(unit, bytes.u32(usize::from(name))?, out),
+                None => Name::NONE,
+            };
             out.nodes.push(Node {
                 offset,
                 kind,
@@ -479,6 +487,18 @@ impl<'n, 'd> Scanner<'n, 'd> {
         }
         *at += usize::from(layout.size);
         Ok(true)
+    }
+
+    /// The name in a row, which may be a second copy of a name: nearly all rows are compared with one that went through
+    /// [`Names::settled`] before, so it need not be asked here (6 % of an encode's time).
+    #[inline]
+    fn name_of_row(&mut self, unit: &UnitScan<'_, '_>, offset: u64, out: &mut Nodes) -> Name {
+        if unit.header.file == 0
+            && let Some(name) = self.reader.names.unsettled_at(offset)
+        {
+            return name;
+        }
+        self.reader.string_or_none(unit, offset, out)
     }
 
     fn member(
@@ -726,6 +746,16 @@ impl<'n, 'd> Scanner<'n, 'd> {
             }
             _ => {}
         }
+    }
+}
+
+/// What the rows of a node are made of.
+fn parts_of(kind: NodeKind) -> Role {
+    match kind {
+        NodeKind::Struct | NodeKind::Union => Role::Member,
+        NodeKind::Enum => Role::Enumerator,
+        NodeKind::Subroutine => Role::Parameter,
+        _ => Role::Ignored,
     }
 }
 

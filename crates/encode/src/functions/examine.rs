@@ -78,7 +78,7 @@ const ORIGINS: usize = 8;
 /// Looks at `function`; `None` if BTF cannot say anything about it.
 #[allow(clippy::too_many_arguments)] // what is looked at, and all that it is looked at with
 pub fn examine(
-    interner: &mut Interner,
+    interner: &mut Interner<'_, '_>,
     nodes: &Nodes,
     linked: bool,
     function: &Function,
@@ -165,7 +165,7 @@ pub fn examine(
 
 /// The DIE itself, then those that it completes.
 fn origins<'n>(
-    interner: &Interner,
+    interner: &Interner<'_, '_>,
     nodes: &'n Nodes,
     linked: bool,
     function: &'n Function,
@@ -262,7 +262,13 @@ fn arrival(place: Place, unit: &Unit<'_, '_>) -> Arrival {
 }
 
 /// The size of a type in bytes, and whether it is a struct below all typedefs and qualifiers.
-fn size_of(interner: &Interner, nodes: &Nodes, linked: bool, reference: Reference, abi: &Abi) -> (u64, bool) {
+fn size_of(
+    interner: &Interner<'_, '_>,
+    nodes: &Nodes,
+    linked: bool,
+    reference: Reference,
+    abi: &Abi,
+) -> (u64, bool) {
     let mut reference = reference;
     let mut elements = 1u64;
     for _ in 0..64 {
@@ -292,7 +298,13 @@ fn size_of(interner: &Interner, nodes: &Nodes, linked: bool, reference: Referenc
 }
 
 /// Is the type directly a named struct that is packed: without holes, yet not naturally aligned?
-fn is_packed(interner: &Interner, nodes: &Nodes, linked: bool, reference: Reference, abi: &Abi) -> bool {
+fn is_packed(
+    interner: &Interner<'_, '_>,
+    nodes: &Nodes,
+    linked: bool,
+    reference: Reference,
+    abi: &Abi,
+) -> bool {
     let Some(node) = interner.node(nodes, reference, linked) else { return false };
     let node = &nodes.nodes[node as usize];
     if node.kind != NodeKind::Struct || node.name.is_none() {
@@ -314,7 +326,7 @@ fn is_packed(interner: &Interner, nodes: &Nodes, linked: bool, reference: Refere
 }
 
 fn natural_alignment(
-    interner: &Interner,
+    interner: &Interner<'_, '_>,
     nodes: &Nodes,
     linked: bool,
     mut reference: Reference,

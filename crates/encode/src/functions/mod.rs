@@ -56,9 +56,10 @@ pub struct FunctionSymbols {
 impl FunctionSymbols {
     /// Indexes the functions in the symbol table of `object`. Parts that the compiler cut off (`.cold`, `.part`)
     /// are no functions.
-    pub fn of(object: &Object, names: &Names<'_>) -> Result<Self> {
+    pub fn of(object: &Object, names: &Names<'_>, threads: usize) -> Result<Self> {
         let mut symbols = Self::default();
         let mut found: Vec<(u32, FunctionSymbol)> = Vec::new();
+        let (mut bases, mut wholes): (Vec<&[u8]>, Vec<&[u8]>) = (Vec::new(), Vec::new());
         let relocatable = object.is_relocatable();
         for symbol in object.symbols()?.iter() {
             if symbol.kind != elf::STT_FUNC {
@@ -81,13 +82,18 @@ impl FunctionSymbols {
                 SymbolSection::Undefined => 0,
                 _ => u32::MAX,
             };
-            let base = names.intern(base);
-            let key = *symbols.keys.entry(base).or_insert_with(|| {
+            bases.push(base);
+            wholes.push(name);
+            found.push((0, FunctionSymbol { name: Name::NONE, value: symbol.value, section, suffix }));
+        }
+        symbols.keys.reserve(found.len());
+        let bases = names.intern_all(&bases, threads);
+        for (((key, symbol), base), whole) in found.iter_mut().zip(bases).zip(wholes) {
+            *key = *symbols.keys.entry(base).or_insert_with(|| {
                 symbols.groups.push((base, 0));
                 symbols.groups.len() as u32 - 1
             });
-            let name = if rest.is_empty() { base } else { names.intern(name) };
-            found.push((key, FunctionSymbol { name, value: symbol.value, section, suffix }));
+            symbol.name = if symbol.suffix == Suffix::None { base } else { names.intern(whole) };
         }
         found.sort_by_key(|&(key, _)| key);
         for (index, (key, _)) in found.iter().enumerate().rev() {

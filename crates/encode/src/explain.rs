@@ -1,27 +1,8 @@
 //! Why a function or a variable is in the output, or not.
 
-use crate::functions::{FunctionChoice, FunctionState, FunctionSymbols, KfuncTag, Verdict};
-use crate::names::{Name, Names};
-use crate::symbols::DataSymbols;
-use crate::variables::Selection;
-
-/// What the answer is drawn from.
-pub struct Facts<'a> {
-    /// Names.
-    pub names: &'a Names<'a>,
-    /// What became of each function.
-    pub choices: &'a [FunctionChoice],
-    /// What DWARF says of functions.
-    pub states: &'a [FunctionState],
-    /// Function symbols.
-    pub symbols: &'a FunctionSymbols,
-    /// What became of variables.
-    pub selection: &'a Selection,
-    /// Data symbols.
-    pub data: &'a DataSymbols,
-    /// Kernel functions for BPF programs.
-    pub kfuncs: &'a [KfuncTag],
-}
+use crate::functions::Verdict;
+use crate::names::Name;
+use crate::output::Facts;
 
 /// Lines for a person about everything of this name.
 pub fn explain(wanted: &[u8], facts: &Facts<'_>) -> Vec<String> {
@@ -42,7 +23,7 @@ pub fn explain(wanted: &[u8], facts: &Facts<'_>) -> Vec<String> {
         for symbol in symbols {
             lines.push(format!("  symbol {} at {:#x}", text(symbol.name), symbol.value));
         }
-        let described = facts.states.iter().filter(|state| state.key == choice.key).count();
+        let described = facts.collected.functions.iter().filter(|state| state.key == choice.key).count();
         lines.push(format!("  {described} entries in DWARF"));
         if facts.kfuncs.iter().any(|kfunc| kfunc.name == facts.names.bytes(base)) {
             lines.push("  listed as a kfunc".to_owned());

@@ -3,7 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use btfkit_btf::Btf;
 use serde::Serialize;
+
+use crate::functions::Verdict;
+use crate::output::Facts;
+use crate::record::Aggregate;
 
 /// How long one phase took.
 #[derive(Debug, Clone, Serialize)]
@@ -91,4 +96,51 @@ impl Stopwatch {
         report.phases.push(Phase { name, seconds: elapsed.as_secs_f64() });
         self.last = now;
     }
+}
+
+/// Counts what is in `btf`, and what is not.
+pub(crate) fn summarise(report: &mut Report, btf: &Btf<'_>, facts: &Facts<'_>) {
+    let Facts { settled, names, choices, selection, data, .. } = *facts;
+    report.bytes = btf.bytes().len();
+    report.types = btf.type_count();
+    report.string_bytes = btf.string_section().len();
+    for ty in btf.types() {
+        *report.kinds.entry(ty.kind().to_string()).or_default() += 1;
+    }
+    for choice in choices {
+        if choice.verdict == Verdict::Kept {
+            report.functions += 1;
+        } else {
+            *report.functions_left_out.entry(choice.verdict.reason().to_owned()).or_default() += 1;
+        }
+    }
+    let mut sections: BTreeMap<String, (usize, u64)> = BTreeMap::new();
+    for variable in &selection.variables {
+        let section = variable.place.and_then(|place| data.section(place.section));
+        let name =
+            section.map_or(String::new(), |section| String::from_utf8_lossy(&section.name).into_owned());
+        let entry = sections.entry(name).or_default();
+        entry.0 += 1;
+        entry.1 += variable.size;
+    }
+    report.variables = sections
+        .into_iter()
+        .map(|(name, (variables, bytes))| SectionReport { name, variables, bytes })
+        .collect();
+    for (_, reason) in &selection.left_out {
+        *report.variables_left_out.entry(reason.reason().to_owned()).or_default() += 1;
+    }
+    report.ambiguous = settled
+        .ambiguous
+        .iter()
+        .map(|name| AmbiguityReport {
+            kind: match name.kind {
+                Aggregate::Struct => "struct",
+                Aggregate::Union => "union",
+                _ => "enum",
+            },
+            name: String::from_utf8_lossy(names.bytes(name.name)).into_owned(),
+            meanings: name.contents.len(),
+        })
+        .collect();
 }

@@ -1,0 +1,156 @@
+//! Everything into one BTF: types, functions, variables, data sections, tags; then each once, in order.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use btfkit_btf::{Btf, Builder, ByteOrder, Linkage, SectionEntry, StringOffset, TypeId, dedup, order};
+
+use crate::collect::{Collected, StateTag};
+use crate::emit::{Emitter, identifier, members};
+use crate::error::{Error, Result};
+use crate::functions::{FunctionChoice, FunctionSymbols, KfuncTag, Verdict};
+use crate::names::Names;
+use crate::object::Object;
+use crate::options::Options;
+use crate::parallel::both;
+use crate::record::RecordId;
+use crate::settle::Settled;
+use crate::symbols::DataSymbols;
+use crate::variables::Selection;
+
+/// All that is known when everything is read, settled and selected.
+#[derive(Clone, Copy)]
+pub struct Facts<'a> {
+    /// The object whose sections and symbols count.
+    pub object: &'a Object,
+    /// What was asked for.
+    pub options: &'a Options,
+    /// What the units hold.
+    pub collected: &'a Collected,
+    /// Names.
+    pub names: &'a Names<'a>,
+    /// What names of types mean.
+    pub settled: &'a Settled,
+    /// The `int` that indexes all arrays.
+    pub index: RecordId,
+    /// What became of each function.
+    pub choices: &'a [FunctionChoice],
+    /// What became of each variable.
+    pub selection: &'a Selection,
+    /// Data symbols and sections.
+    pub data: &'a DataSymbols,
+    /// Function symbols.
+    pub symbols: &'a FunctionSymbols,
+    /// Kernel functions for BPF programs.
+    pub kfuncs: &'a [KfuncTag],
+}
+
+/// Writes everything, in no particular order and with duplicates.
+pub fn write(facts: &Facts<'_>) -> Result<Vec<u8>> {
+    let Facts { object, options, collected, names, settled, index, choices, selection, data, kfuncs, .. } =
+        *facts;
+    let order = if object.is_big_endian() { ByteOrder::Big } else { ByteOrder::Little };
+    let mut builder = match &options.base {
+        Some(base) => Builder::split(base.clone()),
+        None => Builder::new(order),
+    };
+    if options.layout && options.base.is_none() {
+        builder = builder.with_layout();
+    }
+    let table = &collected.table;
+    let mut emitter = Emitter::new(table, names, settled, index, &builder);
+    if !options.only_variables {
+        for (record, world) in settled.types() {
+            emitter.id(record, world);
+        }
+    }
+    let kept: Vec<&FunctionChoice> =
+        choices.iter().filter(|choice| choice.verdict == Verdict::Kept).collect();
+    let prototypes: Vec<TypeId> =
+        kept.iter().map(|choice| emitter.id(choice.prototype, settled.world(choice.unit))).collect();
+    let types: Vec<TypeId> =
+        selection.variables.iter().map(|variable| emitter.id(variable.target, variable.world)).collect();
+    emitter.types(&mut builder)?;
+
+    let mut tags: BTreeMap<(TypeId, i32, Vec<u8>), ()> = BTreeMap::new();
+    if !options.only_variables {
+        for &(record, component, value) in &collected.type_tags {
+            let view = table.get(record);
+            if component >= 0 && component as usize >= members(view).count() {
+                continue;
+            }
+            for id in emitter.ids_of(record) {
+                tags.insert((id, component, names.bytes(value).to_vec()), ());
+            }
+        }
+    }
+    let state_tags: BTreeMap<(u32, u32), Vec<&StateTag>> =
+        collected.state_tags.iter().fold(BTreeMap::new(), |mut map, tag| {
+            map.entry(tag.state).or_insert_with(Vec::new).push(tag);
+            map
+        });
+    for (choice, &prototype) in kept.iter().zip(&prototypes) {
+        let bytes = identifier(names.bytes(choice.name)).into_owned();
+        let name = builder.string(&bytes);
+        let id = builder.function(name, prototype, Linkage::Static);
+        if let Ok(found) = kfuncs.binary_search_by(|kfunc| kfunc.name.as_slice().cmp(&bytes)) {
+            tags.insert((id, -1, b"bpf_kfunc".to_vec()), ());
+            if kfuncs[found].fastcall {
+                tags.insert((id, -1, b"bpf_fastcall".to_vec()), ());
+            }
+        }
+        let state = &collected.functions[choice.state as usize];
+        for tag in state_tags.get(&(state.unit, state.node)).into_iter().flatten() {
+            let parameters = table.get(choice.prototype).words.len() / 2;
+            let changed = parameters != table.get(state.prototype).words.len() / 2;
+            let Some(component) = state.component(tag.component, changed) else { continue };
+            if component < parameters as i32 {
+                tags.insert((id, component, names.bytes(tag.value).to_vec()), ());
+            }
+        }
+    }
+    let mut entries: BTreeMap<u32, Vec<SectionEntry>> = BTreeMap::new();
+    for (variable, &target) in selection.variables.iter().zip(&types) {
+        let name = builder.string(&identifier(names.bytes(variable.name)));
+        let linkage = if variable.global { Linkage::Global } else { Linkage::Static };
+        let id = builder.variable(name, target, linkage);
+        if let Some(place) = variable.place {
+            let entry =
+                SectionEntry { variable: id, offset: place.offset as u32, size: variable.size as u32 };
+            entries.entry(place.section).or_default().push(entry);
+        }
+        let state = &collected.variables[variable.state as usize];
+        for tag in state_tags.get(&(state.unit, state.node)).into_iter().flatten() {
+            tags.insert((id, -1, names.bytes(tag.value).to_vec()), ());
+        }
+    }
+    for (section, entries) in entries {
+        let Some(section) = data.section(section) else { continue };
+        if entries.len() > usize::from(u16::MAX) {
+            let name = String::from_utf8_lossy(&section.name).into_owned();
+            return Err(Error::TooManyVariables { section: name, count: entries.len() });
+        }
+        let name = builder.string(&section.name);
+        builder.data_section(name, u32::try_from(section.size).unwrap_or(u32::MAX), &entries)?;
+    }
+    for ((target, component, value), ()) in tags {
+        let value: StringOffset = builder.string(&value);
+        builder.decl_tag(value, target, component);
+    }
+    Ok(builder.finish()?)
+}
+
+/// Merges duplicates and sorts by name: the bytes, and the view of them.
+pub fn finish(bytes: Vec<u8>, options: &Options) -> Result<(Vec<u8>, Btf<'static>)> {
+    let parse = |bytes: Vec<u8>| match &options.base {
+        Some(base) => Btf::parse_split(bytes, Arc::clone(base)),
+        None => Btf::parse(bytes),
+    };
+    let raw = parse(bytes)?;
+    let (unique, order) = both(options.threads, || dedup::deduplicate(&raw), || order::by_name(&raw));
+    let (unique, mut order) = (unique?, order?);
+    order.retain(|&id| unique.representative(id) == id);
+    let sorted = order::permute_merged(&raw, &order, |id| unique.representative(id))?.bytes;
+    let btf = parse(sorted.clone())?;
+    Ok((sorted, btf))
+}

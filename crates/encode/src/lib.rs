@@ -179,6 +179,9 @@ pub fn encode(
         &data_symbols,
         &kfuncs,
     )?;
+    // The rest is not needed to sort, when memory is at its highest.
+    let functions = std::mem::take(&mut collected.functions);
+    drop(collected);
     watch.lap("emit", &mut report);
     let (bytes, btf) = finish(bytes, options)?;
     watch.lap("sort", &mut report);
@@ -195,7 +198,7 @@ pub fn encode(
             &explain::Facts {
                 names: &names,
                 choices: &choices,
-                states: &collected.functions,
+                states: &functions,
                 symbols: &function_symbols,
                 selection: &selection,
                 data: &data_symbols,

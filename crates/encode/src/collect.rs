@@ -274,7 +274,7 @@ impl<'a, 'b, 'd> Worker<'a, 'b, 'd> {
             *collected.damage.entry(damage).or_default() += 1;
         }
         collected.nodes += nodes.nodes.len() as u64;
-        linked::complete(nodes, &self.interner, is_linked);
+        linked::complete(nodes, &self.interner, self.source.names.type_tag, is_linked);
         let types = self.interner.unit(number, nodes, is_linked);
         let nodes = &*nodes;
         for function in &nodes.functions {
@@ -395,6 +395,8 @@ pub fn merge(parts: Vec<Part>, units: usize) -> Collected {
         }
         merged.nodes += collected.nodes;
     }
+    // Threads are done in any order.
+    merged.variables.sort_unstable_by_key(|state| (state.unit, state.node));
     merged.units = in_order;
     merged
 }

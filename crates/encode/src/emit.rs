@@ -9,7 +9,7 @@ use btfkit_btf::{
 };
 
 use crate::names::{Name, Names};
-use crate::record::{Aggregate, Kind, Record, RecordId, RecordTable};
+use crate::record::{Aggregate, Kind, Record, RecordId, RecordTable, hash_words};
 use crate::settle::{Settled, World};
 
 /// The longest name that kernels before 6.1 accept, in bytes.
@@ -24,6 +24,10 @@ pub struct Emitter<'a> {
     ids: Vec<u32>,
     /// Ids in other worlds.
     other_ids: HashMap<(RecordId, World), u32>,
+    /// By record and a hash of what worlds say about it: worlds that say different things.
+    worlds: HashMap<(RecordId, u64), Vec<World>>,
+    /// What was found out by them.
+    same: HashMap<(RecordId, World), World>,
     queue: Vec<(RecordId, World)>,
     /// The `int` that indexes all arrays.
     index: RecordId,
@@ -46,6 +50,8 @@ impl<'a> Emitter<'a> {
             settled,
             ids: vec![0; table.len()],
             other_ids: HashMap::new(),
+            worlds: HashMap::new(),
+            same: HashMap::new(),
             queue: Vec::new(),
             index,
             first_id: builder.next_id().0,
@@ -59,6 +65,7 @@ impl<'a> Emitter<'a> {
             return TypeId::VOID;
         }
         let (record, world) = self.settled.resolve(self.table, record, world);
+        let world = self.same_world(record, world);
         let next = self.first_id + self.queue.len() as u32;
         let id = if world == World::default() {
             &mut self.ids[record.index()]
@@ -70,6 +77,26 @@ impl<'a> Emitter<'a> {
             self.queue.push((record, world));
         }
         TypeId(*id)
+    }
+
+    /// One world for all that have the same type.
+    fn same_world(&mut self, record: RecordId, world: World) -> World {
+        let settled = self.settled;
+        if settled.is_one(record) {
+            return World::default();
+        }
+        if let Some(&same) = self.same.get(&(record, world)) {
+            return same;
+        }
+        let words: Vec<u32> = settled.view(record, world).collect();
+        let known = self.worlds.entry((record, hash_words(&words))).or_default();
+        let alike = |&&other: &&World| settled.view(record, other).eq(words.iter().copied());
+        let same = known.iter().find(alike).copied().unwrap_or_else(|| {
+            known.push(world);
+            world
+        });
+        self.same.insert((record, world), same);
+        same
     }
 
     /// The ids of a record that is part of the output, in all worlds.

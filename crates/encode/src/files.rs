@@ -110,13 +110,20 @@ impl<'o> Files<'o> {
         }
         if let Some(object) = &self.package {
             let package = Package::new(object)?;
+            let whole = Dwarf::of(object, true)?.with_addresses_of(&units.files[0]);
+            let mut parts = Vec::new();
             for unit in &skeletons {
                 let Some(id) = unit.id else { continue };
-                let Some(parts) = package.unit(id)? else { continue };
+                parts.extend(package.unit(id)?);
+            }
+            for unit in whole.units(0).0 {
+                if let UnitKind::Type { signature, .. } = unit.kind {
+                    parts.extend(package.type_unit(signature)?);
+                }
+            }
+            for parts in parts {
                 let ranges: Vec<_> = parts.into_iter().map(|part| (part.name, part.range)).collect();
-                let dwarf =
-                    Dwarf::of(object, true)?.restricted_to(&ranges).with_addresses_of(&units.files[0]);
-                units.add_split(dwarf, by_id);
+                units.add_split(whole.clone().restricted_to(&ranges), by_id);
             }
         }
         Ok(units)

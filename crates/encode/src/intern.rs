@@ -343,7 +343,7 @@ impl<'n, 'd> Interner<'n, 'd> {
         };
         let mut target = self.target(unit, nodes, linked, target);
         if node.kind == NodeKind::Pointer {
-            for row in nodes.rows_of(node) {
+            for row in nodes.rows_of(node).iter().filter(|row| row[0] != 0) {
                 target = self.add(&[head(Kind::TypeTag, 0), row[0], target.0]);
             }
         }
@@ -412,8 +412,7 @@ impl<'n, 'd> Interner<'n, 'd> {
             // With the flag for bit-fields, a member's offset has 24 bits and its size 8.
             if bitfields && rows.iter().any(|row| row[2] >= 1 << 24 || row[3] >= 1 << 8) {
                 self.far_bitfields(nodes, linked, rows, &mut words);
-            }
-            if !rows.is_sorted_by_key(|row| row[2]) {
+            } else if !rows.is_sorted_by_key(|row| row[2]) {
                 let (members, _) = words[3..].as_chunks_mut::<4>();
                 members.sort_by_key(|member| member[2]);
             }
@@ -485,7 +484,7 @@ impl<'n, 'd> Interner<'n, 'd> {
     fn far_bitfields(&mut self, nodes: &Nodes, linked: bool, rows: &[Row], words: &mut [u32]) {
         words[0] = head(if words[0] & 0xff == Kind::Union as u32 { Kind::Union } else { Kind::Struct }, 0);
         let (members, _) = words[3..].as_chunks_mut::<4>();
-        for (row, member) in rows.iter().zip(members).filter(|(row, _)| row[3] != 0) {
+        for (row, member) in rows.iter().zip(&mut *members).filter(|(row, _)| row[3] != 0) {
             member[3] = 0;
             match self.storage(nodes, row[1], linked) {
                 Some(node) if row[3] <= node.size.saturating_mul(8).min(128) => {
@@ -495,13 +494,14 @@ impl<'n, 'd> Interner<'n, 'd> {
                 _ => member[2] &= !7,
             }
         }
+        members.sort_by_key(|member| member[2]);
     }
 
-    /// The integer that a type comes down to.
+    /// The integer or enum that a type comes down to.
     fn storage<'a>(&self, nodes: &'a Nodes, mut reference: Reference, linked: bool) -> Option<&'a Node> {
         for _ in 0..32 {
             let node = &nodes.nodes[self.node(nodes, reference, linked)? as usize];
-            if node.kind == NodeKind::Int {
+            if matches!(node.kind, NodeKind::Int | NodeKind::Enum) {
                 return Some(node);
             }
             reference = node.target;

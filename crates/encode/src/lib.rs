@@ -185,6 +185,13 @@ pub fn encode(
     watch.lap("emit", &mut report);
     let (bytes, btf) = finish(bytes, options)?;
     watch.lap("sort", &mut report);
+    if btf.type_count() == 0 {
+        return Err(Error::NothingToEncode {
+            file: object.path().to_path_buf(),
+            languages: report.units_left_out,
+            damaged: report.damage.values().sum(),
+        });
+    }
     let verdict = check::check(&bytes, options.base.as_ref(), Profile::Vmlinux);
     if !verdict.violations.is_empty() {
         return Err(Error::Refused(Box::new(verdict)));

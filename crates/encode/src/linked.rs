@@ -210,7 +210,7 @@ impl<'a> Index<'a> {
 }
 
 /// Fills in what nodes leave to others: names of completed classes, storage units of old-style bit-fields.
-pub fn complete(nodes: &mut Nodes, interner: &Interner<'_, '_>, linked: bool) {
+pub fn complete(nodes: &mut Nodes, interner: &Interner<'_, '_>, type_tag: Name, linked: bool) {
     for number in 0..nodes.nodes.len() {
         let node = nodes.nodes[number];
         if matches!(node.kind, NodeKind::Struct | NodeKind::Union) && node.target != 0 && node.name.is_none()
@@ -218,6 +218,30 @@ pub fn complete(nodes: &mut Nodes, interner: &Interner<'_, '_>, linked: bool) {
             let other = interner.node(nodes, node.target, linked);
             nodes.nodes[number].name = other.map_or(Name::NONE, |other| nodes.nodes[other as usize].name);
         }
+    }
+    for index in 0..nodes.annotated.len() {
+        let (owner, _, first) = nodes.annotated[index];
+        if nodes.nodes[owner as usize].kind != NodeKind::Pointer {
+            continue;
+        }
+        // gcc's chain starts next to the pointer, clang's tags next to what it points at.
+        let mut rows = Vec::new();
+        let mut reference = first;
+        while let Some(number) =
+            interner.node(nodes, reference, linked).filter(|_| rows.len() < LONGEST_CHAIN)
+        {
+            let annotation = &nodes.nodes[number as usize];
+            if annotation.kind != NodeKind::Annotation {
+                break;
+            }
+            if annotation.name == type_tag {
+                rows.push([annotation.size, 0, 0, 0]);
+            }
+            reference = annotation.target;
+        }
+        let node = &mut nodes.nodes[owner as usize];
+        (node.first, node.count) = (nodes.rows.len() as u32, rows.len() as u32);
+        nodes.rows.extend(rows.into_iter().rev());
     }
     for (owner, member) in std::mem::take(&mut nodes.storage_fixups) {
         let node = nodes.nodes[owner as usize];

@@ -234,6 +234,7 @@ impl<'n, 'd> Scanner<'n, 'd> {
         }
         let pass = match role {
             Role::Ignored | Role::Scope | Role::Inlined | Role::UnspecifiedParameters => true,
+            Role::Label => !self.wanted.functions || unit.root.language != dw::DW_LANG_Mips_Assembler.0,
             Role::Parameter => !matches!(context.owner, Owner::Function(_) | Owner::Node(_)),
             Role::Member | Role::Enumerator | Role::Subrange => !matches!(context.owner, Owner::Node(_)),
             Role::Variable => {
@@ -283,7 +284,7 @@ impl<'n, 'd> Scanner<'n, 'd> {
         let owner = Owner::Node(index);
         match role {
             Role::Member => {
-                return Ok(self.member(unit, context, out).unwrap_or_else(|damage| lose(out, damage)));
+                return Ok(self.member(unit, node, context, out).unwrap_or_else(|damage| lose(out, damage)));
             }
             Role::Enumerator => {
                 if let Some((value, class)) = attributes.get(Field::ConstValue)
@@ -297,7 +298,12 @@ impl<'n, 'd> Scanner<'n, 'd> {
             Role::Subrange => {
                 let Owner::Node(array) = context.owner else { return Ok(Owner::Nothing) };
                 if out.nodes[array as usize].kind == NodeKind::Array {
-                    out.rows.push([self.elements(), 0, 0, 0]);
+                    let count = self.elements();
+                    if count > 1 << 32 {
+                        out.damage.push(Damage::TooLarge);
+                    }
+                    // gcc writes the bound of `int a[0]` as -1 in as many bytes as it likes.
+                    out.rows.push([u32::try_from(count).unwrap_or(0), 0, 0, 0]);
                 }
                 return Ok(Owner::Nothing);
             }
@@ -311,7 +317,7 @@ impl<'n, 'd> Scanner<'n, 'd> {
                     .variable(unit, node, context, out)
                     .unwrap_or_else(|damage| lose(out, damage)));
             }
-            Role::Subprogram => {
+            Role::Subprogram | Role::Label => {
                 return Ok(self.function(unit, node, out).unwrap_or_else(|damage| lose(out, damage)));
             }
             Role::Base => self.base(&mut node),
@@ -347,7 +353,11 @@ impl<'n, 'd> Scanner<'n, 'd> {
                     node.size = 4;
                 }
                 if let Some(size) = size {
-                    node.size = u32::try_from(size).unwrap_or(u32::MAX);
+                    node.size = u32::try_from(size).unwrap_or_else(|_| {
+                        out.damage.push(Damage::TooLarge);
+                        node.flags |= DECLARATION;
+                        0
+                    });
                 }
                 if let Some((reference, Class::Reference)) = attributes.get(Field::Signature) {
                     node.kind = NodeKind::Transparent;
@@ -399,15 +409,13 @@ impl<'n, 'd> Scanner<'n, 'd> {
     }
 
     /// How many elements the subrange in `attributes` gives: 0 where it does not say.
-    fn elements(&self) -> u32 {
+    fn elements(&self) -> u64 {
         let attributes = &self.reader.attributes;
-        let count = match (attributes.get(Field::Count), attributes.get(Field::UpperBound)) {
+        match (attributes.get(Field::Count), attributes.get(Field::UpperBound)) {
             (Some((count, Class::Constant | Class::Signed)), _) => count,
             (None, Some((bound, Class::Constant | Class::Signed))) => bound.wrapping_add(1),
             _ => 0,
-        };
-        // gcc writes the bound of `int a[0]` as -1 in as many bytes as it likes.
-        u32::try_from(count).unwrap_or(0)
+        }
     }
 
     /// A DIE without children that is nothing but a name, a type and a number, at fixed offsets: nearly all are. False
@@ -454,6 +462,7 @@ impl<'n, 'd> Scanner<'n, 'd> {
                 None => 0,
             };
             let row = match role {
+                Role::Member if number > u64::from(u32::MAX / 8) => return Ok(false),
                 Role::Member => [name.0, target as u32, (number as u32).wrapping_mul(8), 0],
                 Role::Enumerator => [name.0, number as u32, 0, 0],
                 _ => [name.0, target as u32, 0, 0],
@@ -495,14 +504,30 @@ impl<'n, 'd> Scanner<'n, 'd> {
     fn member(
         &mut self,
         unit: &UnitScan<'_, '_>,
+        node: Node,
         context: Context,
         out: &mut Nodes,
     ) -> Result<Owner, Damage> {
         let Owner::Node(owner) = context.owner else { return Ok(Owner::Nothing) };
         let attributes = &self.reader.attributes;
         let kind = out.nodes[owner as usize].kind;
-        // A static member is a variable that is declared inside the class.
+        // A static member is a variable that is declared inside the class; its definition leaves name and type to it.
         let is_static = attributes.flag(Field::External) || attributes.flag(Field::Declaration);
+        if is_static && self.wanted.variables {
+            out.variables.push(Variable {
+                node: out.nodes.len() as u32,
+                unit: out.unit_starts.len() as u32 - 1,
+                origin: 0,
+                address: None,
+                external: attributes.flag(Field::External),
+                // Its name is no symbol's: it declares nothing by itself.
+                artificial: true,
+                in_function: false,
+                linkage_name: Name::NONE,
+            });
+            let size = out.variables.len() as u32 - 1;
+            out.nodes.push(Node { kind: NodeKind::Variable, flags: DECLARATION, size, ..node });
+        }
         if is_static || !matches!(kind, NodeKind::Struct | NodeKind::Union) {
             return Ok(Owner::Nothing);
         }
@@ -535,6 +560,10 @@ impl<'n, 'd> Scanner<'n, 'd> {
         } else {
             byte.wrapping_mul(8)
         };
+        // Less than 0 while the storage unit is not known.
+        if bit_offset > u64::from(u32::MAX) && (bit_offset as i64) >= 0 {
+            return Err(Damage::TooLarge);
+        }
         let row = [
             attributes.name(Field::Name).0,
             attributes.reference(Field::Type),

@@ -50,6 +50,8 @@ pub struct AmbiguousName {
 
 /// Beyond so many ambiguous names, reachability is not told apart by name.
 const MOST_NAMES_TRACKED: usize = 4096;
+/// Names reach others within a few passes over all records; where they do not, links are followed one by one.
+const MOST_PASSES: usize = 32;
 /// Beyond so many worlds, neighbours are not asked (C++ and Rust programs).
 const MOST_WORLDS_ASKED: usize = 256;
 
@@ -118,8 +120,8 @@ impl Settled {
         self.worlds_of_units.get(unit as usize).copied().unwrap_or_default()
     }
 
-    /// What a record means in a world: names become their contents, where they have one; the world becomes the first
-    /// one that makes no difference to the record.
+    /// What a record means in a world: names become their contents, where they have one. The world is the first one
+    /// where it makes no difference to the record.
     pub fn resolve(&self, table: &RecordTable, record: RecordId, world: World) -> (RecordId, World) {
         let mut record = record;
         // A name's content is never a name; what stands for a cycle may be one.
@@ -139,18 +141,18 @@ impl Settled {
                 Some(Meaning::Unknown) | None => return (record, World::default()),
             }
         }
-        (record, self.first_alike(record, world))
+        (record, if self.reach.is_empty(record) { World::default() } else { world })
     }
 
-    /// The first world that agrees with `world` on all names that `record` can reach.
-    fn first_alike(&self, record: RecordId, world: World) -> World {
-        if self.reach.is_empty(record) {
-            return World::default();
-        }
+    /// Is a record the same type in all worlds?
+    pub fn is_one(&self, record: RecordId) -> bool {
+        self.reach.is_empty(record)
+    }
+
+    /// What a world says about the names that a record can reach: worlds that say the same have the same type.
+    pub fn view<'s>(&'s self, record: RecordId, world: World) -> impl Iterator<Item = u32> + use<'s> {
         let values = &self.worlds[world.0 as usize];
-        let alike = |other: &Vec<u32>| self.reach.names(record).all(|name| values[name] == other[name]);
-        let first = self.worlds[..world.0 as usize].iter().position(alike);
-        World(first.map_or(world.0, |first| first as u32))
+        self.reach.names(record).map(move |name| values[name])
     }
 
     /// Gives worlds a content for names that they only declare, where a neighbour tells which.
@@ -247,14 +249,22 @@ fn by_name_and_use(
     if several.is_empty() {
         return several;
     }
-    let mut counts = vec![0u32; table.len()];
-    for record in units.iter().flat_map(|unit| &unit.records) {
-        counts[record.index()] += 1;
+    // By record: how many units have it, and which is the first. That one decides between contents that differ only in
+    // what names mean in their units (C++, Rust): record numbers depend on which thread was faster.
+    let mut uses = vec![(0u32, 0u32); table.len()];
+    for (number, unit) in units.iter().enumerate().rev() {
+        for record in &unit.records {
+            let (count, first) = &mut uses[record.index()];
+            (*count, *first) = (*count + 1, number as u32);
+        }
     }
     for (_, contents) in &mut several {
         let key = |content: RecordId| render::content(table, names, content);
-        contents
-            .sort_by(|&a, &b| counts[b.index()].cmp(&counts[a.index()]).then_with(|| key(a).cmp(&key(b))));
+        contents.sort_by(|&a, &b| {
+            let ((many, first), (other_many, other_first)) = (uses[a.index()], uses[b.index()]);
+            let same = || key(a).cmp(&key(b)).then(first.cmp(&other_first));
+            other_many.cmp(&many).then_with(same)
+        });
     }
     several.sort_by_cached_key(|(name, _)| {
         let record = table.get(*name);
@@ -358,6 +368,19 @@ struct Reach {
     tracked: bool,
 }
 
+/// What a name may stand for.
+fn contents_of<'a>(
+    name: RecordId,
+    meanings: &'a [Meaning],
+    ambiguous: &'a [AmbiguousName],
+) -> &'a [RecordId] {
+    match meanings.get(name.index()) {
+        Some(Meaning::Unique(content)) => std::slice::from_ref(content),
+        Some(Meaning::Ambiguous(name)) => &ambiguous[*name as usize].contents,
+        Some(Meaning::Unknown) | None => &[],
+    }
+}
+
 impl Reach {
     fn new(table: &RecordTable, meanings: &[Meaning], ambiguous: &[AmbiguousName]) -> Self {
         let tracked = ambiguous.len() <= MOST_NAMES_TRACKED;
@@ -366,32 +389,65 @@ impl Reach {
         if width == 0 {
             return reach;
         }
-        let mut changed = true;
-        while changed {
-            changed = false;
-            for (id, record) in table.iter() {
-                if record.kind == Kind::Named {
-                    match meanings.get(id.index()) {
-                        Some(Meaning::Unique(content)) => changed |= reach.join(id, *content),
-                        Some(Meaning::Ambiguous(name)) => {
-                            let name = if tracked { *name as usize } else { 0 };
-                            let word = &mut reach.bits[id.index() * width + name / 64];
-                            changed |= *word >> (name % 64) & 1 == 0;
-                            *word |= 1 << (name % 64);
-                            for &content in &ambiguous[name].contents {
-                                changed |= reach.join(id, content);
-                            }
-                        }
-                        Some(Meaning::Unknown) | None => {}
-                    }
-                } else {
-                    for position in record.references() {
-                        changed |= reach.join(id, RecordId(record.words[position]));
-                    }
-                }
+        for (id, _) in table.iter().filter(|(_, record)| record.kind == Kind::Named) {
+            if let Some(Meaning::Ambiguous(name)) = meanings.get(id.index()) {
+                let name = if tracked { *name as usize } else { 0 };
+                reach.bits[id.index() * width + name / 64] |= 1 << (name % 64);
+            }
+        }
+        let mut passes = 0;
+        while reach.pass(table, meanings, ambiguous) {
+            passes += 1;
+            if passes == MOST_PASSES {
+                reach.follow(table, meanings, ambiguous);
+                break;
             }
         }
         reach
+    }
+
+    /// Gives each record what the records that it refers to have reached so far; true if that was news to any.
+    fn pass(&mut self, table: &RecordTable, meanings: &[Meaning], ambiguous: &[AmbiguousName]) -> bool {
+        let mut changed = false;
+        for (id, record) in table.iter() {
+            if record.kind == Kind::Named {
+                for &content in contents_of(id, meanings, ambiguous) {
+                    changed |= self.join(id, content);
+                }
+            } else {
+                for position in record.references() {
+                    changed |= self.join(id, RecordId(record.words[position]));
+                }
+            }
+        }
+        changed
+    }
+
+    /// The same to the end, record by record from what they refer to: for long chains of names, where a pass gets on
+    /// by one link only.
+    #[cold]
+    fn follow(&mut self, table: &RecordTable, meanings: &[Meaning], ambiguous: &[AmbiguousName]) {
+        let mut edges: Vec<(RecordId, RecordId)> = Vec::new();
+        for (id, record) in table.iter() {
+            if record.kind == Kind::Named {
+                edges.extend(contents_of(id, meanings, ambiguous).iter().map(|&content| (content, id)));
+            } else {
+                edges.extend(record.references().map(|position| (RecordId(record.words[position]), id)));
+            }
+        }
+        edges.sort_unstable();
+        edges.dedup();
+        let mut waits = vec![true; table.len()];
+        let mut queue: std::collections::VecDeque<RecordId> = (0..table.len() as u32).map(RecordId).collect();
+        while let Some(from) = queue.pop_front() {
+            waits[from.index()] = false;
+            let first = edges.partition_point(|edge| edge.0 < from);
+            for &(_, into) in edges[first..].iter().take_while(|edge| edge.0 == from) {
+                if self.join(into, from) && !std::mem::replace(&mut waits[into.index()], true) {
+                    queue.push_back(into);
+                }
+            }
+        }
     }
 
     #[inline]

@@ -57,6 +57,8 @@ pub struct DataSymbols {
     pub symbols: Vec<DataSymbol>,
     /// (place, symbol), sorted.
     by_place: Vec<(SectionPlace, u32)>,
+    /// Names that the linker has yet to find a place for (`-fcommon`).
+    pub commons: Vec<Name>,
     /// Has the file a symbol table at all?
     pub complete: bool,
 }
@@ -98,7 +100,8 @@ impl DataSymbols {
                 }),
                 _ => None,
             };
-            if place.is_none() && !matches!(symbol.section, SymbolSection::Absolute) {
+            let is_common = matches!(symbol.section, SymbolSection::Common);
+            if place.is_none() && !is_common && !matches!(symbol.section, SymbolSection::Absolute) {
                 continue;
             }
             let base = match name.iter().position(|&byte| byte == b'.') {
@@ -111,6 +114,9 @@ impl DataSymbols {
                 None if !is_object => continue,
                 None => names.intern(name),
             };
+            if is_common {
+                data.commons.push(name);
+            }
             data.symbols.push(DataSymbol {
                 name,
                 base,

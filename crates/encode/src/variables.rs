@@ -252,12 +252,17 @@ fn candidates(
     for (index, state) in states.iter().enumerate() {
         let Some(address) = state.address else {
             if state.declared {
-                declarations.entry(state.name).or_default().push(index as u32);
+                let name = if state.linkage_name.is_none() { state.name } else { state.linkage_name };
+                declarations.entry(name).or_default().push(index as u32);
             }
             continue;
         };
-        let Some((place, symbol)) = find_place(state, address, data) else {
-            selection.left_out.push((state.name, LeftOut::Discarded));
+        let Some((place, symbol)) = find_place(state, address, data, names) else {
+            if data.commons.contains(&state.name) {
+                declarations.entry(state.name).or_default().push(index as u32);
+            } else {
+                selection.left_out.push((state.name, LeftOut::Discarded));
+            }
             continue;
         };
         if state.in_function && !options.function_statics {
@@ -290,7 +295,8 @@ fn candidates(
             continue;
         }
         let name = names.bytes(symbol.name);
-        let known = declarations.get(&symbol.name).or_else(|| function_names.get(&(symbol.base, symbol.size)));
+        let known =
+            declarations.get(&symbol.name).or_else(|| function_names.get(&(symbol.base, symbol.size)));
         if known.is_none() && (!symbol.is_object || symbol.place.is_none()) {
             continue; // a label that nobody declares: no variable
         }
@@ -357,6 +363,7 @@ fn find_place(
     state: &VariableState,
     address: Address,
     data: &DataSymbols,
+    names: &Names<'_>,
 ) -> Option<(SectionPlace, Option<u32>)> {
     let ours = |place: SectionPlace| {
         let named = data.at(place).find(|(_, symbol)| {
@@ -364,8 +371,17 @@ fn find_place(
                 || (!state.linkage_name.is_none() && symbol.name == state.linkage_name)
                 || (symbol.base == state.name)
         });
-        // clang and C++ put the function's name before that of a variable in it.
-        named.or_else(|| data.at(place).find(|(_, symbol)| state.in_function && symbol.is_object))
+        // clang and C++ put the function's name before that of a variable in it, and gcc does not say what the linker
+        // calls a static variable of C++.
+        named.or_else(|| {
+            data.at(place).find(|(_, symbol)| {
+                let mangled = || {
+                    let (name, part) = (names.bytes(symbol.name), names.bytes(state.name));
+                    name.starts_with(b"_Z") && name.windows(part.len().max(1)).any(|window| window == part)
+                };
+                symbol.is_object && (state.in_function || mangled())
+            })
+        })
     };
     if let Some(section) = address.section {
         data.section(section.0)?;

@@ -62,7 +62,12 @@ fn units() {
 //// b.c\nstruct inner { long b; };\n#include \"both.h\"\nstruct top b; struct inner bi;",
             with: BOTH,
             link: "ld -r",
-            expect: &["struct inner (4) { a: int @0 }", "struct inner (8) { b: long @0 }"],
+            expect: &[
+                "struct inner (4) { a: int @0 }",
+                "struct inner (8) { b: long @0 }",
+                "2× struct outer (16) { inner: *struct inner @0, n: int @64 }",
+                "2× struct top (8) { outer: *struct outer @0 }",
+            ],
             ..Row::PLAIN
         },
         Row {
@@ -88,7 +93,7 @@ fn units() {
 //// c.c\nstruct inner;\n#include \"both.h\"\nstruct outer c;",
             with: BOTH,
             link: "ld -r",
-            expect: &["!struct inner;"],
+            expect: &["!struct inner;", "2× struct outer (16) { inner: *struct inner @0, n: int @64 }"],
             ..Row::PLAIN
         },
         Row {
@@ -262,7 +267,13 @@ fn rust() {
             }
             pub fn point(p: &Point, f: &dyn Fn(i32) -> i32) -> i32 { f(p.small as i32) }",
         with: &["rustc --edition 2024 -C debuginfo=2", "rustc --edition 2024 -C debuginfo=2 -C opt-level=2"],
-        expect: &["enum Plain (1) { A = 1, B = 200 }", "int u8 (1)"],
+        expect: &[
+            "enum Plain (1) { A = 1, B = 200 }",
+            "int u8 (1)",
+            "struct Point (16) { wide: u64 @0, odd: u16 @64, small: u8 @80 }",
+            "struct Generic_u64_ (16) { a: u64 @0, b: u32 @64 }",
+            "union Either (4) { a: u32 @0, b: f32 @0 }",
+        ],
         ..Row::PLAIN
     }]);
 }

@@ -91,3 +91,50 @@ fn tags_reach_what_they_are_on() {
         },
     ]);
 }
+
+/// `int type_tag(outer) type_tag(inner) *p`, a struct and its member with tags, as gcc 16 writes them: chains that DIEs
+/// share. In a chain the tag next to the pointer is first.
+const GNU: &str = r#"//// unit.S
+.section .debug_abbrev,"",@progbits
+.uleb128 1,0x11 ; .byte 1 ; .uleb128 0x13,0x0b,0,0
+.uleb128 2,0x24 ; .byte 0 ; .uleb128 3,8,0x0b,0x0b,0x3e,0x0b,0,0
+.uleb128 3,0x0f ; .byte 0 ; .uleb128 0x49,0x13,0x2139,0x13,0,0
+.uleb128 4,0x16 ; .byte 0 ; .uleb128 3,8,0x49,0x13,0,0
+.uleb128 5,0x13 ; .byte 1 ; .uleb128 3,8,0x0b,0x0b,0x2139,0x13,0,0
+.uleb128 6,0x0d ; .byte 0 ; .uleb128 3,8,0x49,0x13,0x38,0x0b,0x2139,0x13,0,0
+.uleb128 7,0x6001 ; .byte 0 ; .uleb128 3,8,0x1c,8,0,0
+.uleb128 8,0x6001 ; .byte 0 ; .uleb128 3,8,0x1c,8,0x2139,0x13,0,0
+.byte 0
+.section .debug_info,"",@progbits
+unit: .long end-start
+start: .value 4 ; .long .debug_abbrev ; .byte 8
+.uleb128 1 ; .byte 12
+int: .uleb128 2 ; .string "int" ; .byte 4,5
+outer: .uleb128 7 ; .string "btf_type_tag" ; .string "outer"
+inner: .uleb128 8 ; .string "btf_type_tag" ; .string "inner" ; .long outer-unit
+p: .uleb128 3 ; .long int-unit ; .long inner-unit
+.uleb128 4 ; .string "t" ; .long p-unit
+one: .uleb128 7 ; .string "btf_decl_tag" ; .string "one"
+two: .uleb128 8 ; .string "btf_decl_tag" ; .string "two" ; .long one-unit
+.uleb128 5 ; .string "s" ; .byte 4 ; .long one-unit
+.uleb128 6 ; .string "a" ; .long int-unit ; .byte 0 ; .long two-unit
+.byte 0
+.byte 0
+end:
+"#;
+
+#[test]
+fn tags_of_gcc_are_understood() {
+    run(&[Row {
+        name: "chains",
+        source: GNU,
+        with: &["gcc"],
+        expect: &[
+            "typedef t = *#inner #outer int",
+            "tag \"one\" on struct s",
+            "tag \"one\" on struct s.a",
+            "tag \"two\" on struct s.a",
+        ],
+        ..Row::PLAIN
+    }]);
+}

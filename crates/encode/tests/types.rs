@@ -119,7 +119,7 @@ fn members_and_their_bits() {
             source: "enum e { A }; struct s { char d[3 << 20]; int a:5; _Bool b:1; enum e c:3; int z; } s;",
             with: BOTH,
             expect: &["struct s (3145736) { d: [3145728]char @0, a: int/5 @25165824, b: _Bool/1 @25165829, \
-                       c: unsigned int/3 @25165830, z: int @25165856 }"],
+                       c: e/3 @25165830, z: int @25165856 }"],
             ..Row::PLAIN
         },
         Row {

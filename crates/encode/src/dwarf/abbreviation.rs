@@ -231,6 +231,8 @@ pub enum Role {
     Parameter,
     UnspecifiedParameters,
     Subprogram,
+    /// A function as clang's assembler describes it.
+    Label,
     Variable,
     /// `DW_TAG_LLVM_annotation`: a tag on its parent.
     ChildAnnotation,
@@ -277,6 +279,7 @@ impl Role {
             dw::DW_TAG_formal_parameter => Self::Parameter,
             dw::DW_TAG_unspecified_parameters => Self::UnspecifiedParameters,
             dw::DW_TAG_subprogram => Self::Subprogram,
+            dw::DW_TAG_label => Self::Label,
             dw::DW_TAG_variable => Self::Variable,
             dw::DW_TAG_inlined_subroutine => Self::Inlined,
             DW_TAG_LLVM_ANNOTATION => Self::ChildAnnotation,
@@ -391,6 +394,7 @@ impl Role {
                 Field::ConstValue,
                 Field::Annotation,
             ],
+            Self::Label => &[Field::Name, Field::LowPc],
             Self::Subprogram => &[
                 Field::Name,
                 Field::Type,

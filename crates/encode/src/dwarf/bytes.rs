@@ -24,6 +24,8 @@ pub enum Damage {
     UnitTooLarge,
     /// An abbreviation table that is not one.
     BadAbbreviationTable,
+    /// A struct, an offset in one, or an array of more than BTF can count (4 GiB, 512 MiB, 2³² elements).
+    TooLarge,
 }
 
 impl std::fmt::Display for Damage {
@@ -39,6 +41,7 @@ impl std::fmt::Display for Damage {
             Self::BadUnitHeader => "bad unit header",
             Self::UnitTooLarge => "unit larger than 2 GiB",
             Self::BadAbbreviationTable => "bad abbreviation table",
+            Self::TooLarge => "larger than BTF can express",
         })
     }
 }

@@ -121,7 +121,7 @@ pub fn arrival_of_list(dwarf: &Dwarf<'_>, format: Format, offset: u64) -> Result
         let expression = if format.version >= 5 {
             next_of_loclists(dwarf.bytes(&dwarf.loclists), &mut at, format)?
         } else {
-            next_of_loc(dwarf.bytes(&dwarf.loc), &mut at, format)?
+            next_of_loc(dwarf.bytes(&dwarf.loc), &mut at, format, dwarf.is_split)?
         };
         let Some(expression) = expression else { return Ok(arrival) };
         let found = register(expression)?;
@@ -184,9 +184,45 @@ fn next_of_loclists<'a>(
 }
 
 /// The next expression of a list in `.debug_loc`; `None` at its end.
-fn next_of_loc<'a>(section: Bytes<'a>, at: &mut usize, format: Format) -> Result<Option<Bytes<'a>>, Damage> {
+fn next_of_loc<'a>(
+    section: Bytes<'a>,
+    at: &mut usize,
+    format: Format,
+    is_split: bool,
+) -> Result<Option<Bytes<'a>>, Damage> {
     let size = usize::from(format.address_size);
     let highest = if size == 8 { u64::MAX } else { (1 << (8 * size)) - 1 };
+    let expression = |at: &mut usize| {
+        let length = section.u16(*at)? as usize;
+        let data = section.block(*at + 2, length)?;
+        *at += 2 + length;
+        Ok(Some(Bytes { data, ..section }))
+    };
+    if is_split {
+        // GNU's forerunner of DWARF 5's lists: addresses by index, lengths of 4 bytes.
+        loop {
+            let kind = section.u8(*at)?;
+            *at += 1;
+            let numbers = match kind {
+                0 => return Ok(None),
+                1 | 3 => 1,
+                2 => 2,
+                4 => 0,
+                _ => return Err(Damage::UnknownForm),
+            };
+            for _ in 0..numbers {
+                section.uleb(at)?;
+            }
+            *at += match kind {
+                3 => 4,
+                4 => 8,
+                _ => 0,
+            };
+            if kind != 1 {
+                return expression(at);
+            }
+        }
+    }
     loop {
         let first = section.sized(*at, size)?;
         let second = section.sized(*at + size, size)?;
@@ -197,10 +233,7 @@ fn next_of_loc<'a>(section: Bytes<'a>, at: &mut usize, format: Format) -> Result
         if first == highest {
             continue; // a base address
         }
-        let length = section.u16(*at)? as usize;
-        let data = section.block(*at + 2, length)?;
-        *at += 2 + length;
-        return Ok(Some(Bytes { data, ..section }));
+        return expression(at);
     }
 }
 

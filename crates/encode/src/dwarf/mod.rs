@@ -8,6 +8,7 @@ pub mod location;
 pub mod unit;
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use bytes::{Bytes, Damage};
 use unit::UnitHeader;
@@ -23,7 +24,7 @@ fn target_section(targets: &RelocationTargets, offset: usize) -> Option<SectionI
 }
 
 /// The debug sections of one file.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub struct Dwarf<'d> {
     /// `.debug_info`, one for each section of that name (comdat groups in relocatable files have several).
     pub info: Cow<'d, [u8]>,
@@ -40,7 +41,7 @@ pub struct Dwarf<'d> {
     /// `.debug_str_offsets`.
     pub str_offsets: Cow<'d, [u8]>,
     /// `.debug_addr`.
-    pub addr: Cow<'d, [u8]>,
+    pub addr: Arc<Cow<'d, [u8]>>,
     /// `.debug_loclists` (DWARF 5).
     pub loclists: Cow<'d, [u8]>,
     /// `.debug_loc` (DWARF 2 to 4).
@@ -52,7 +53,7 @@ pub struct Dwarf<'d> {
     /// Which fields of `info` hold addresses of which section, in relocatable files.
     pub info_targets: RelocationTargets,
     /// The same for `addr`.
-    pub addr_targets: RelocationTargets,
+    pub addr_targets: Arc<RelocationTargets>,
     /// The same for `rnglists` and `ranges`.
     pub range_targets: RelocationTargets,
     /// True for a big-endian file.
@@ -81,7 +82,8 @@ impl<'d> Dwarf<'d> {
             Ok((bytes, targets))
         };
         (dwarf.info, dwarf.info_targets) = load("info")?;
-        (dwarf.addr, dwarf.addr_targets) = load("addr")?;
+        let (addr, targets) = load("addr")?;
+        (dwarf.addr, dwarf.addr_targets) = (Arc::new(addr), Arc::new(targets));
         (dwarf.rnglists, dwarf.range_targets) = load("rnglists")?;
         if dwarf.rnglists.is_empty() {
             (dwarf.ranges, dwarf.range_targets) = load("ranges")?;
@@ -101,12 +103,18 @@ impl<'d> Dwarf<'d> {
     /// The sections of a split unit know no addresses: these are the object's (DWARF 5, 7.3.2).
     pub fn with_addresses_of(mut self, main: &Dwarf<'d>) -> Self {
         self.addr = main.addr.clone();
-        self.addr_targets = main.addr_targets.clone();
+        self.addr_targets = Arc::clone(&main.addr_targets);
         self
     }
 
     /// One unit's part of the sections of a package (DWARF 5, 7.3.5): (name of the section, range).
     pub fn restricted_to(mut self, ranges: &[(&'static str, std::ops::Range<u64>)]) -> Self {
+        // What a unit has nothing of is not its own.
+        for (name, section) in [("info.dwo", &mut self.info), ("types.dwo", &mut self.types)] {
+            if !ranges.iter().any(|(other, _)| *other == name) {
+                *section = Cow::default();
+            }
+        }
         for (name, range) in ranges {
             let section = match *name {
                 "info.dwo" => &mut self.info,

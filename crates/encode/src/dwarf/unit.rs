@@ -243,7 +243,7 @@ impl<'d> UnitRoot<'d> {
                 | dw::DW_AT_GNU_dwo_name => match shape {
                     Shape::StringIndex(_) | Shape::StringIndexUleb => strings.push((name, number()?)),
                     Shape::Text => {
-                        root.set(name, bytes.string(start).ok().map(<[u8]>::to_vec).map(Cow::Owned))
+                        root.set(name, bytes.string(start).ok().map(<[u8]>::to_vec).map(Cow::Owned));
                     }
                     Shape::StringOffset => root.set(name, dwarf.text(&dwarf.str, number()?)),
                     Shape::LineStringOffset => root.set(name, dwarf.text(&dwarf.line_str, number()?)),

@@ -262,7 +262,13 @@ fn arrival(place: Place, unit: &Unit<'_, '_>) -> Arrival {
 }
 
 /// The size of a type in bytes, and whether it is a struct below all typedefs and qualifiers.
-fn size_of(interner: &Interner<'_, '_>, nodes: &Nodes, linked: bool, reference: Reference, abi: &Abi) -> (u64, bool) {
+fn size_of(
+    interner: &Interner<'_, '_>,
+    nodes: &Nodes,
+    linked: bool,
+    reference: Reference,
+    abi: &Abi,
+) -> (u64, bool) {
     let mut reference = reference;
     let mut elements = 1u64;
     for _ in 0..64 {
@@ -292,7 +298,13 @@ fn size_of(interner: &Interner<'_, '_>, nodes: &Nodes, linked: bool, reference: 
 }
 
 /// Is the type directly a named struct that is packed: without holes, yet not naturally aligned?
-fn is_packed(interner: &Interner<'_, '_>, nodes: &Nodes, linked: bool, reference: Reference, abi: &Abi) -> bool {
+fn is_packed(
+    interner: &Interner<'_, '_>,
+    nodes: &Nodes,
+    linked: bool,
+    reference: Reference,
+    abi: &Abi,
+) -> bool {
     let Some(node) = interner.node(nodes, reference, linked) else { return false };
     let node = &nodes.nodes[node as usize];
     if node.kind != NodeKind::Struct || node.name.is_none() {

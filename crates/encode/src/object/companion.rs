@@ -202,6 +202,7 @@ fn examine(object: &Object, path: &Path, proof: &Proof<'_>) -> Result<Object, Re
     let candidate = Object::open(path).map_err(Reason::Unreadable)?;
     match *proof {
         Proof::Units => {}
+        Proof::BuildId(id) if candidate.is_alternate(id) => {}
         Proof::BuildId(id) => check_build_id(&candidate, id)?,
         Proof::Debug { build_id: Some(id), .. } if candidate.build_id().is_some() => {
             check_build_id(&candidate, id)?;

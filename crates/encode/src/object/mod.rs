@@ -260,7 +260,20 @@ impl Object {
 
     /// The file that this debug file shares parts with, if there is one.
     pub fn alternate_link(&self) -> Option<AlternateLink<'_>> {
-        note::alternate_link(self.named_content(b".gnu_debugaltlink")?)
+        match self.named_content(b".gnu_debugaltlink") {
+            Some(content) => note::alternate_link(content),
+            None => self.supplement().filter(|(is_shared, _)| !is_shared).map(|(_, link)| link),
+        }
+    }
+
+    /// What proves that this is the file that an alternate link means: its build id, or in DWARF 5 a checksum.
+    pub(crate) fn is_alternate(&self, id: &[u8]) -> bool {
+        self.build_id() == Some(id)
+            || self.supplement().is_some_and(|(is_shared, link)| is_shared && link.build_id == id)
+    }
+
+    fn supplement(&self) -> Option<(bool, AlternateLink<'_>)> {
+        note::supplementary_link(&self.header, self.named_content(b".debug_sup")?)
     }
 
     /// The open file that the bytes are mapped from.

@@ -67,3 +67,22 @@ pub(crate) fn alternate_link(content: &[u8]) -> Option<AlternateLink<'_>> {
     let (path, build_id) = (&content[..length], &content[length + 1..]);
     (!path.is_empty() && !build_id.is_empty()).then_some(AlternateLink { path, build_id })
 }
+
+/// Reads `.debug_sup` (DWARF 5, 7.3.6): version, whether this file is the one that others share, its name, and a
+/// checksum that both files have. The link of a file that shares; the name is empty in the shared file itself.
+pub(crate) fn supplementary_link<'a>(
+    header: &Header,
+    content: &'a [u8],
+) -> Option<(bool, AlternateLink<'a>)> {
+    let order = header.endian == ::object::Endianness::Big;
+    let version = content.first_chunk::<2>()?;
+    let version = if order { u16::from_be_bytes(*version) } else { u16::from_le_bytes(*version) };
+    let is_shared = *content.get(2)? != 0;
+    let rest = content.get(3..).filter(|_| version == 5)?;
+    let length = memchr::memchr(0, rest)?;
+    let (path, rest) = (&rest[..length], &rest[length + 1..]);
+    let (&size, checksum) = rest.split_first()?;
+    // A checksum of 128 bytes and more would need a longer length.
+    let build_id = checksum.get(..usize::from(size)).filter(|_| (1..128).contains(&size))?;
+    Some((is_shared, AlternateLink { path, build_id }))
+}

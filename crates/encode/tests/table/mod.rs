@@ -26,7 +26,8 @@ pub struct Row {
     pub link: &'static str,
     /// Options of the encoder.
     pub options: fn() -> Options,
-    /// Lines of [`text::lines`] that must be there; after `!` parts of lines that must not.
+    /// Lines of [`text::lines`] that must be there; after `!` parts of lines that must not; after `2× ` lines
+    /// that must be there twice.
     pub expect: &'static [&'static str],
 }
 
@@ -61,7 +62,11 @@ fn examine(row: &Row, built: &Path) -> Result<(), String> {
     for expected in row.expect {
         let met = match expected.strip_prefix('!') {
             Some(part) => !lines.iter().any(|line| line.contains(part)),
-            None => lines.iter().filter(|line| line == expected).count() == 1,
+            None => {
+                let (count, expected) =
+                    expected.strip_prefix("2× ").map_or((1, *expected), |expected| (2, expected));
+                lines.iter().filter(|line| *line == expected).count() == count
+            }
         };
         if !met {
             wrong.push(*expected);
@@ -118,6 +123,7 @@ pub fn build(source: &str, with: &str, link: &str, directory: &Path) -> Option<P
     if link.is_empty() {
         return Some(directory.join(objects.first()?));
     }
+    let (link, optional) = link.strip_prefix('?').map_or((link, optional), |rest| (rest, true));
     let (program, rest) =
         link.split_once(" && ").map_or((link, String::new()), |(a, b)| (a, format!(" && {b}")));
     let command = format!("out=built; {program} {} -o $out{rest}", objects.join(" "));
@@ -146,7 +152,8 @@ fn files(source: &str, with: &str) -> Vec<(String, String)> {
 /// Runs a command line in a directory; false if its program is missing.
 pub fn shell(command: &str, directory: &Path, optional: bool) -> bool {
     let program = command.split(' ').find(|word| !word.contains('=')).unwrap_or_default();
-    let output = Command::new("sh").arg("-ec").arg(command).current_dir(directory).output().unwrap();
+    let output =
+        Command::new("timeout").args(["30", "sh", "-ec", command]).current_dir(directory).output().unwrap();
     if output.status.success() {
         return true;
     }

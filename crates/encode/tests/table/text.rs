@@ -132,8 +132,24 @@ fn prototype(btf: &Btf<'_>, id: TypeId) -> String {
     format!("({}){returns}", parameters.join(", "))
 }
 
+thread_local! {
+    /// How many types deep the text is: broken input can make circles of types without names.
+    static DEPTH: std::cell::Cell<u32> = const { std::cell::Cell::new(0) };
+}
+
 /// A type as others refer to it.
 pub fn reference(btf: &Btf<'_>, id: TypeId) -> String {
+    let depth = DEPTH.get();
+    if depth > 40 {
+        return "…".to_owned();
+    }
+    DEPTH.set(depth + 1);
+    let text = shallow(btf, id);
+    DEPTH.set(depth);
+    text
+}
+
+fn shallow(btf: &Btf<'_>, id: TypeId) -> String {
     let ty = btf.get(id).unwrap();
     let target = || reference(btf, ty.type_id().unwrap());
     let name = ty.name_str();

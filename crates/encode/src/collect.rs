@@ -239,17 +239,23 @@ impl<'a, 'b, 'd> Worker<'a, 'b, 'd> {
     /// Does one unit; false if it refers to others.
     fn unit(&mut self, unit: u32) -> bool {
         let header = &self.source.units[unit as usize];
-        let dwarf = &self.source.files[header.file as usize];
-        let root = match self.source.root(unit) {
-            Ok(Some(root)) => root,
-            Ok(None) => return true,
+        let bytes = self.source.files[header.file as usize].unit_bytes(header).data;
+        self.source.object.prepare(bytes);
+        let alone = match self.source.root(unit) {
+            Ok(Some(root)) => self.scan(unit, root),
+            Ok(None) => true,
             Err(damage) => {
                 *self.part.collected.damage.entry(damage).or_default() += 1;
-                return true;
+                true
             }
         };
-        let bytes = dwarf.unit_bytes(header).data;
-        self.source.object.prepare(bytes);
+        self.source.object.release(bytes);
+        alone
+    }
+
+    fn scan(&mut self, unit: u32, root: UnitRoot<'a>) -> bool {
+        let header = &self.source.units[unit as usize];
+        let dwarf = &self.source.files[header.file as usize];
         let mut nodes = std::mem::take(&mut self.nodes);
         nodes.clear();
         self.scanner.scan(dwarf, header, &root, &mut nodes);
@@ -258,7 +264,6 @@ impl<'a, 'b, 'd> Worker<'a, 'b, 'd> {
             self.digest(unit, &mut nodes, &[ScannedUnit::new(unit, root)], false);
         }
         self.nodes = nodes;
-        self.source.object.release(bytes);
         alone
     }
 

@@ -98,15 +98,19 @@ impl Stopwatch {
     }
 }
 
-/// Counts what is in `btf`, and what is not.
-pub(crate) fn summarise(report: &mut Report, btf: &Btf<'_>, facts: &Facts<'_>) {
-    let Facts { settled, names, choices, selection, data, .. } = *facts;
+/// Counts what is in `btf`.
+pub(crate) fn contents(report: &mut Report, btf: &Btf<'_>) {
     report.bytes = btf.bytes().len();
     report.types = btf.type_count();
     report.string_bytes = btf.string_section().len();
     for ty in btf.types() {
         *report.kinds.entry(ty.kind().to_string()).or_default() += 1;
     }
+}
+
+/// Counts what was selected, and what was not.
+pub(crate) fn selection(report: &mut Report, facts: &Facts<'_>) {
+    let Facts { settled, names, choices, selection, data, .. } = *facts;
     for choice in choices {
         if choice.verdict == Verdict::Kept {
             report.functions += 1;

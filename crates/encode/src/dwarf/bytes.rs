@@ -123,6 +123,12 @@ impl<'a> Bytes<'a> {
         if first < 0x80 {
             return Ok(u64::from(first));
         }
+        self.rest_of_uleb(first, at)
+    }
+
+    /// Apart, so that the case of one byte, which nearly all are, is inlined.
+    #[inline(never)]
+    fn rest_of_uleb(self, first: u8, at: &mut usize) -> Result<u64, Damage> {
         let (mut value, mut shift) = (u64::from(first & 0x7f), 7);
         loop {
             let byte = *self.data.get(*at).ok_or(Damage::Truncated)?;

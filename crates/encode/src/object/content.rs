@@ -8,6 +8,9 @@ use std::path::Path;
 
 use super::error::{Error, Result};
 
+/// Reading one byte of a file maps the pages around it, aligned to as many bytes (Linux' `fault_around_bytes`).
+const MAPPED_AROUND: usize = 1 << 16;
+
 /// The content of a file.
 pub(crate) enum Content {
     /// A read-only mapping, with the file that it is of.
@@ -54,10 +57,14 @@ impl Content {
         if mapping.get(start..).is_none_or(|tail| tail.len() < bytes.len()) || bytes.is_empty() {
             return;
         }
+        // What the kernel mapped around the bytes goes too, be it next to someone who has to map it again.
+        let base = mapping.as_ptr() as usize;
+        let first = ((base + start) / MAPPED_AROUND * MAPPED_AROUND).saturating_sub(base);
+        let end = ((base + start + bytes.len()).next_multiple_of(MAPPED_AROUND) - base).min(mapping.len());
         // SAFETY: the mapping is read-only and backed by the file, so that discarded pages come back with the same
         // bytes; the range was checked to be inside it. Failure means that nothing was given back.
         let _ =
-            unsafe { mapping.unchecked_advise_range(memmap2::UncheckedAdvice::DontNeed, start, bytes.len()) };
+            unsafe { mapping.unchecked_advise_range(memmap2::UncheckedAdvice::DontNeed, first, end - first) };
     }
 
     /// The open file, if the content is mapped.

@@ -5,6 +5,7 @@
 pub mod abbreviation;
 pub mod bytes;
 pub mod location;
+pub mod role;
 pub mod unit;
 
 use std::borrow::Cow;

@@ -10,8 +10,9 @@ use crate::command;
 
 /// The goals: a tenth of the time, a quarter of the memory.
 const GOAL: (f64, f64) = (10.0, 4.0);
-/// Machines are noisy: only half of a goal is insisted on.
-const INSIST: f64 = 0.5;
+/// What is insisted on. Time is measured on machines that have other work (two runs of the same program have differed by
+/// a factor of two there), memory is not: a check that fails by chance says nothing.
+const INSIST: (f64, f64) = (2.5, 3.0);
 
 /// Runs the benchmark in a process of its own: what it measures begins with the memory of the one that measures.
 pub(crate) fn check(subject: &Subject<'_>) -> Result<String> {
@@ -33,6 +34,6 @@ pub(crate) fn check(subject: &Subject<'_>) -> Result<String> {
         theirs.peak_bytes / 1e6,
         GOAL.1,
     );
-    ensure!(time >= GOAL.0 * INSIST && memory >= GOAL.1 * INSIST, "far from the goals: {figures}");
+    ensure!(time >= INSIST.0 && memory >= INSIST.1, "far from the goals: {figures}");
     Ok(figures)
 }

@@ -77,6 +77,8 @@ pub struct Source<'a, 'd> {
     pub skeletons: &'a HashMap<u32, Skeleton>,
     /// Which file `DW_FORM_GNU_ref_alt` means.
     pub alternate_file: Option<u32>,
+    /// Units that were left out by their language so far.
+    pub left_out: AtomicUsize,
     /// Called when some more bytes of DWARF are done.
     pub progress: &'a (dyn Fn(u64) + Sync),
 }
@@ -113,7 +115,11 @@ impl Source<'_, '_> {
         } else if root.dwo_name.is_some() && root.first_child >= header.size() {
             return Ok(None);
         }
-        Ok(self.takes(&root).then_some(root))
+        if !self.takes(&root) {
+            self.left_out.fetch_add(1, Ordering::Relaxed);
+            return Ok(None);
+        }
+        Ok(Some(root))
     }
 
     /// Is the unit in a language that was asked for?
@@ -121,16 +127,6 @@ impl Source<'_, '_> {
         let language = dw::DwLang(root.language);
         let wanted = self.options.languages.is_empty() || self.options.languages.contains(&language);
         wanted && !self.options.excluded_languages.contains(&language)
-    }
-
-    /// How many units are left out by their language.
-    pub fn count_left_out(&self) -> usize {
-        if self.options.languages.is_empty() && self.options.excluded_languages.is_empty() {
-            return 0;
-        }
-        let root = |header: &&UnitHeader| UnitRoot::read(&self.files[header.file as usize], header);
-        let units = self.units.iter().filter(|header| header.kind != UnitKind::Skeleton);
-        units.filter(|header| root(header).is_ok_and(|root| !self.takes(&root))).count()
     }
 
     fn thread_count(&self) -> usize {
@@ -150,6 +146,7 @@ pub fn collect(source: &Source<'_, '_>) -> Collected {
     {
         return collected;
     }
+    source.left_out.store(0, Ordering::Relaxed);
     linked::collect(source)
 }
 

@@ -113,6 +113,7 @@ pub fn encode(
         options,
         skeletons: &units.skeletons,
         alternate_file: units.alternate,
+        left_out: std::sync::atomic::AtomicUsize::new(0),
         progress: &|bytes| {
             let before = done.fetch_add(bytes, std::sync::atomic::Ordering::Relaxed);
             progress(before + bytes, total);
@@ -122,7 +123,7 @@ pub fn encode(
     for damage in &units.damage {
         *collected.damage.entry(*damage).or_default() += 1;
     }
-    report.units_left_out = source.count_left_out();
+    report.units_left_out = source.left_out.load(std::sync::atomic::Ordering::Relaxed);
     report.units = units.units.len() - report.units_left_out;
     report.entries = collected.nodes;
     report.damage = collected.damage.iter().map(|(damage, count)| (damage.to_string(), *count)).collect();

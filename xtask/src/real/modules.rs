@@ -8,11 +8,11 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use btfkit_btf::Btf;
 
-use super::{Subject, have, readers};
+use super::{Subject, have, kernel_verifier, readers};
+use crate::command::is_root;
 
-/// Encodes the kernel's modules on its BTF and shows each to our own rules, to bpftool and to libbpf.
-///
-/// The running kernel cannot be asked: user space has no way to name a base when it loads BTF.
+/// Encodes the kernel's modules on its BTF and shows each to our own rules, to bpftool and to libbpf; and, as root, to
+/// the running kernel. User space cannot name a base when it loads BTF, so that one gets base and module as one blob.
 pub(crate) fn check(subject: &Subject<'_>) -> Result<String> {
     let base = Arc::new(Btf::parse(fs::read(&subject.btf)?)?);
     let mut encoded = Vec::new();
@@ -25,7 +25,35 @@ pub(crate) fn check(subject: &Subject<'_>) -> Result<String> {
         encoded.push(output);
     }
     have(&subject.peers.libbpf)?.open(&subject.btf, &encoded)?;
-    Ok(format!("{} modules pass the rules, bpftool and libbpf", encoded.len()))
+    let kernel = if is_root() {
+        for output in &encoded {
+            let module = Btf::parse_split(fs::read(output)?, Arc::clone(&base))?;
+            kernel_verifier::load(&joined(&base, &module)).with_context(|| output.display().to_string())?;
+        }
+        ", and the running kernel's verifier together with their base"
+    } else {
+        "; the running kernel was not asked, only root may"
+    };
+    Ok(format!("{} modules pass the rules, bpftool and libbpf{kernel}", encoded.len()))
+}
+
+/// A split BTF and its base as one blob: ids and string offsets of the one go on where those of the other end, so that
+/// the sections need only stand behind each other.
+fn joined(base: &Btf<'_>, split: &Btf<'_>) -> Vec<u8> {
+    let types = base.type_section().len() + split.type_section().len();
+    let strings = base.string_section().len() + split.string_section().len();
+    let word = |number: usize| u32::try_from(number).unwrap_or(u32::MAX).to_ne_bytes();
+    let mut blob = Vec::with_capacity(24 + types + strings);
+    blob.extend(0xeb9f_u16.to_ne_bytes());
+    blob.extend([1, 0]); // version, flags
+    for number in [24, 0, types, types, strings] {
+        blob.extend(word(number));
+    }
+    for section in [base.type_section(), split.type_section(), base.string_section(), split.string_section()]
+    {
+        blob.extend(section);
+    }
+    blob
 }
 
 fn encode(subject: &Subject<'_>, module: &Path, output: &Path) -> Result<()> {

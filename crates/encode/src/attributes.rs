@@ -71,6 +71,14 @@ impl Attributes {
         }
     }
 
+    /// The first of two references that is there.
+    pub fn first_reference(&self, first: Field, second: Field) -> Reference {
+        match self.reference(first) {
+            0 => self.reference(second),
+            reference => reference,
+        }
+    }
+
     #[inline]
     pub fn number(&self, field: Field) -> Option<u64> {
         match self.get(field) {

@@ -186,7 +186,8 @@ pub fn encode(
     // Nothing of it is needed to sort, when memory is at its highest.
     drop((collected, settled, selection, choices));
     watch.lap("emit", &mut report);
-    let (bytes, btf) = output::finish(bytes, options)?;
+    let bytes = output::finish(bytes, options)?;
+    let btf = output::view(bytes.as_slice(), options)?;
     watch.lap("sort", &mut report);
     if btf.type_count() == 0 {
         return Err(Error::NothingToEncode {

@@ -1,5 +1,6 @@
 //! Everything into one BTF: types, functions, variables, data sections, tags; then each once, in order.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -140,17 +141,19 @@ pub fn write(facts: &Facts<'_>) -> Result<Vec<u8>> {
     Ok(builder.finish()?)
 }
 
-/// Merges duplicates and sorts by name: the bytes, and the view of them.
-pub fn finish(bytes: Vec<u8>, options: &Options) -> Result<(Vec<u8>, Btf<'static>)> {
-    let parse = |bytes: Vec<u8>| match &options.base {
-        Some(base) => Btf::parse_split(bytes, Arc::clone(base)),
-        None => Btf::parse(bytes),
-    };
-    let raw = parse(bytes)?;
+/// Merges duplicates and sorts by name.
+pub fn finish(bytes: Vec<u8>, options: &Options) -> Result<Vec<u8>> {
+    let raw = view(bytes, options)?;
     let (unique, order) = both(options.threads, || dedup::deduplicate(&raw), || order::by_name(&raw));
     let (unique, mut order) = (unique?, order?);
     order.retain(|&id| unique.representative(id) == id);
-    let sorted = order::permute_merged(&raw, &order, |id| unique.representative(id))?.bytes;
-    let btf = parse(sorted.clone())?;
-    Ok((sorted, btf))
+    Ok(order::permute_merged(&raw, &order, |id| unique.representative(id))?.bytes)
+}
+
+/// A BTF of this encode, on its base if it has one.
+pub fn view<'a>(bytes: impl Into<Cow<'a, [u8]>>, options: &'a Options) -> Result<Btf<'a>> {
+    Ok(match &options.base {
+        Some(base) => Btf::parse_split(bytes, Arc::clone(base))?,
+        None => Btf::parse(bytes)?,
+    })
 }

@@ -3,7 +3,7 @@
 use gimli::constants as dw;
 
 use super::{Context, Owner, Scanner};
-use crate::attributes::{Class, UnitScan};
+use crate::attributes::{Attributes, Class, UnitScan};
 use crate::dwarf::abbreviation::{Abbreviation, Field, Role};
 use crate::dwarf::bytes::{Bytes, Damage};
 use crate::dwarf::location::{self, Address};
@@ -160,10 +160,7 @@ impl Scanner<'_, '_> {
                     node.kind = NodeKind::Transparent;
                     node.target = reference as Reference;
                 } else if role != Role::Enum {
-                    node.target = match attributes.reference(Field::Specification) {
-                        0 => attributes.reference(Field::AbstractOrigin),
-                        reference => reference,
-                    };
+                    node.target = attributes.first_reference(Field::Specification, Field::AbstractOrigin);
                 }
             }
             Role::SharedAnnotation => {
@@ -288,9 +285,7 @@ impl Scanner<'_, '_> {
             out.nodes[owner as usize].flags |= BITFIELDS;
         }
         let number = (out.rows.len() as u32 - context.rows + context.set_aside) as i32;
-        if attributes.has(Field::Annotation) {
-            out.annotated.push((owner, number, attributes.reference(Field::Annotation)));
-        }
+        annotate(attributes, owner, number, out);
         out.rows.push(row);
         Ok(Owner::Part(owner, number))
     }
@@ -315,9 +310,7 @@ impl Scanner<'_, '_> {
                 };
                 let node = out.functions[function as usize].node;
                 let number = (self.open_parameters.len() as u32 - context.parameters) as i32;
-                if attributes.has(Field::Annotation) {
-                    out.annotated.push((node, number, attributes.reference(Field::Annotation)));
-                }
+                annotate(attributes, node, number, out);
                 self.open_parameters.push(Parameter {
                     offset,
                     name,
@@ -371,13 +364,8 @@ impl Scanner<'_, '_> {
         let function = out.functions.len() as u32;
         node.kind = NodeKind::Function;
         node.size = function;
-        let origin = match attributes.reference(Field::AbstractOrigin) {
-            0 => attributes.reference(Field::Specification),
-            reference => reference,
-        };
-        if attributes.has(Field::Annotation) {
-            out.annotated.push((index, -1, attributes.reference(Field::Annotation)));
-        }
+        let origin = attributes.first_reference(Field::AbstractOrigin, Field::Specification);
+        annotate(attributes, index, -1, out);
         out.functions.push(Function {
             node: index,
             unit: out.unit_starts.len() as u32 - 1,
@@ -417,13 +405,8 @@ impl Scanner<'_, '_> {
         let index = out.nodes.len() as u32;
         node.kind = NodeKind::Variable;
         node.size = out.variables.len() as u32;
-        let origin = match attributes.reference(Field::Specification) {
-            0 => attributes.reference(Field::AbstractOrigin),
-            reference => reference,
-        };
-        if attributes.has(Field::Annotation) {
-            out.annotated.push((index, -1, attributes.reference(Field::Annotation)));
-        }
+        let origin = attributes.first_reference(Field::Specification, Field::AbstractOrigin);
+        annotate(attributes, index, -1, out);
         out.variables.push(Variable {
             node: index,
             unit: out.unit_starts.len() as u32 - 1,
@@ -460,6 +443,13 @@ impl Scanner<'_, '_> {
             }
             _ => {}
         }
+    }
+}
+
+/// Notes gcc's annotations of a node, or of one of its members or parameters.
+fn annotate(attributes: &Attributes, node: u32, component: i32, out: &mut Nodes) {
+    if attributes.has(Field::Annotation) {
+        out.annotated.push((node, component, attributes.reference(Field::Annotation)));
     }
 }
 

@@ -103,6 +103,20 @@ pub enum Error {
         /// The type referring to it.
         by: TypeId,
     },
+    /// A table of a `.BTF.ext` section, or a part of it, lies outside.
+    ExtOutside {
+        /// Which table.
+        table: &'static str,
+        /// Its start in bytes from the end of the header.
+        offset: u32,
+    },
+    /// Records of a `.BTF.ext` section are of an impossible size.
+    ExtRecordSize {
+        /// Which table.
+        table: &'static str,
+        /// The size in bytes.
+        size: u32,
+    },
     /// Names overlap each other so much that writing them one by one would blow up the blob.
     NamesOverlap,
 }
@@ -154,6 +168,15 @@ impl fmt::Display for Error {
             }
             Self::BadOrder(id) => write!(f, "order names type {id} twice, or there is no such type here"),
             Self::LeftOut { id, by } => write!(f, "type {id} is left out, but type {by} refers to it"),
+            Self::ExtOutside { table, offset } => {
+                write!(f, "{table} of .BTF.ext at offset {offset} reaches beyond the end of its section")
+            }
+            Self::ExtRecordSize { table, size } => {
+                write!(
+                    f,
+                    "{table} of .BTF.ext has records of {size} bytes, which is none of the possible sizes"
+                )
+            }
             Self::NamesOverlap => write!(f, "names overlap each other too much to be written one by one"),
         }
     }

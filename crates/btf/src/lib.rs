@@ -25,8 +25,10 @@
 
 mod builder;
 pub mod check;
+pub mod declaration;
 pub mod dedup;
 mod error;
+pub mod ext;
 mod header;
 mod ids;
 mod kind;

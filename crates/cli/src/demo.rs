@@ -13,7 +13,7 @@ use btfkit_encode::object::companion::Companions;
 use btfkit_encode::{Encoded, Options, Variables};
 use clap::Args;
 
-use crate::declaration::{declare, define};
+use btfkit_btf::declaration::{declare, define};
 
 const KERNEL: &[u8] = include_bytes!("../demo/tiny-kernel.elf");
 const NAME: &str = "tiny-kernel.elf";

@@ -2,9 +2,8 @@
 
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use btfkit_btf::{Btf, ByteOrder};
+use btfkit_btf::ByteOrder;
 use btfkit_encode::object::Object;
 use btfkit_encode::object::companion::Companions;
 use btfkit_encode::section_writer::{NewSection, put_sections};
@@ -13,7 +12,7 @@ use clap::{Args, ValueEnum};
 use gimli::constants::DwLang;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::{language, summary};
+use crate::{input, language, summary};
 
 /// Encode the DWARF of a kernel, module, object or program as BTF, with every global variable
 ///
@@ -114,7 +113,7 @@ enum Which {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> crate::Outcome {
-    let base = arguments.base.as_deref().map(read_btf).transpose()?;
+    let base = arguments.base.as_deref().map(input::base).transpose()?;
     let object = Object::open(&arguments.input)?;
     if let (Some(base), Some(path)) = (&base, &arguments.base) {
         let big = base.byte_order() == ByteOrder::Big;
@@ -142,7 +141,7 @@ pub(crate) fn run(arguments: &Arguments) -> crate::Outcome {
         no_functions: arguments.no_functions,
         only_variables: arguments.only_vars,
         true_signatures: arguments.true_signatures,
-        base: base.map(Arc::new),
+        base,
         languages: languages(&arguments.lang),
         excluded_languages: languages(&arguments.lang_exclude),
         threads: arguments.jobs,
@@ -213,20 +212,6 @@ fn report(arguments: &Arguments, encoded: Encoded, written: f64) -> crate::Outco
         return Ok(());
     }
     crate::print(&text)
-}
-
-/// The BTF in a file: raw, or the section .BTF of an ELF file.
-fn read_btf(path: &Path) -> Result<Btf<'static>, Box<dyn std::error::Error>> {
-    let name = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
-    let bytes = std::fs::read(path).map_err(|error| name(&error))?;
-    let bytes = if bytes.starts_with(b"\x7fELF") {
-        let object = Object::from_bytes(path, bytes)?;
-        let section = object.section_by_name(".BTF").ok_or_else(|| name(&"has no section .BTF"))?;
-        object.section_data(section.index)?.into_owned()
-    } else {
-        bytes
-    };
-    Btf::parse(bytes).map_err(|error| name(&error).into())
 }
 
 fn progress_bar(quiet: bool) -> ProgressBar {

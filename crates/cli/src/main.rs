@@ -1,10 +1,13 @@
 //! The `btfkit` program: one module a subcommand, and nothing about how things are computed.
 
 mod completions;
-mod declaration;
 mod demo;
 mod encode;
+#[allow(dead_code)]
+mod input;
 mod language;
+#[allow(dead_code)]
+mod selector;
 mod summary;
 
 use std::io::Write;

@@ -1,0 +1,174 @@
+//! Types as C declares them, on one line or a few. (What compiles is another matter: this is for people to read.)
+
+use std::cell::Cell;
+use std::fmt::Write;
+
+use crate::{Btf, Kind, Type, TypeId};
+
+/// Deeper than this no valid type goes.
+const DEEPEST: usize = 64;
+
+/// Types that one declaration is made of at most: anonymous structs inside each other can unfold without end.
+const LARGEST: usize = 4096;
+
+/// Declares `name` to be of type `id`: `const char *const names[3]`. The name may be empty. What is broken, or goes too
+/// deep to be a type, reads `?`.
+pub fn declare(btf: &Btf<'_>, id: TypeId, name: &str) -> String {
+    Declaration::of(btf).declarator(id, name.to_owned(), 0)
+}
+
+/// A struct or union with its members, each with its offset in bytes (and bits), a line each.
+pub fn define(btf: &Btf<'_>, ty: Type<'_>) -> Vec<String> {
+    let mut lines = vec![format!("{} {{", Declaration::of(btf).base(ty, 0))];
+    for member in ty.members() {
+        let name = String::from_utf8_lossy(ty.string(member.name)).into_owned();
+        let mut text = declare(btf, member.type_id, &name);
+        let (byte, bit) = (member.bit_offset / 8, member.bit_offset % 8);
+        let place = if member.bitfield_size > 0 {
+            let _ = write!(text, " : {}", member.bitfield_size);
+            format!("{byte}, bit {bit}")
+        } else {
+            byte.to_string()
+        };
+        lines.push(format!("    {:<36} /* {place} */", text + ";"));
+    }
+    lines.push(format!("}}; /* {} bytes */", ty.size().unwrap_or(0)));
+    lines
+}
+
+/// A declaration being written.
+struct Declaration<'b> {
+    btf: &'b Btf<'b>,
+    /// How many more types it may be made of.
+    left: Cell<usize>,
+}
+
+impl<'b> Declaration<'b> {
+    fn of(btf: &'b Btf<'b>) -> Self {
+        Self { btf, left: Cell::new(LARGEST) }
+    }
+
+    fn declarator(&self, id: TypeId, inner: String, depth: usize) -> String {
+        let Some(left) = self.left.get().checked_sub(1).filter(|_| depth < DEEPEST) else {
+            return join("?", &inner);
+        };
+        self.left.set(left);
+        let Ok(ty) = self.btf.get(id) else { return join("?", &inner) };
+        let target = ty.type_id().unwrap_or_default();
+        let next = |inner| self.declarator(target, inner, depth + 1);
+        match ty.kind() {
+            Kind::Ptr => {
+                let outer = matches!(self.btf.get(target).map(Type::kind), Ok(Kind::Array | Kind::FuncProto));
+                next(if outer { format!("(*{inner})") } else { format!("*{inner}") })
+            }
+            Kind::Array => {
+                let Some(array) = ty.array() else { return join("?", &inner) };
+                let count = if array.count == 0 { String::new() } else { array.count.to_string() };
+                self.declarator(array.element, format!("{inner}[{count}]"), depth + 1)
+            }
+            Kind::FuncProto => next(format!("{inner}({})", self.parameters(ty, depth))),
+            Kind::Const => self.qualified(target, "const", &inner, depth),
+            Kind::Volatile => self.qualified(target, "volatile", &inner, depth),
+            Kind::Restrict => self.qualified(target, "restrict", &inner, depth),
+            Kind::TypeTag | Kind::Var | Kind::Func => next(inner),
+            _ => join(&self.base(ty, depth), &inner),
+        }
+    }
+
+    /// Qualifiers of a pointer stand behind its star, all others in front.
+    fn qualified(&self, target: TypeId, word: &str, inner: &str, depth: usize) -> String {
+        if self.btf.get(target).is_ok_and(|target| target.kind() == Kind::Ptr) {
+            self.declarator(target, join(word, inner), depth + 1)
+        } else {
+            // `const` of an array is also on its elements.
+            let text = self.declarator(target, inner.to_owned(), depth + 1);
+            let again = text.strip_prefix(word).is_some_and(|rest| rest.starts_with(' '));
+            if again { text } else { format!("{word} {text}") }
+        }
+    }
+
+    fn parameters(&self, prototype: Type<'_>, depth: usize) -> String {
+        let parameters: Vec<String> = prototype
+            .params()
+            .map(|parameter| {
+                if parameter.type_id == TypeId::VOID {
+                    return "...".to_owned();
+                }
+                let name = String::from_utf8_lossy(prototype.string(parameter.name)).into_owned();
+                self.declarator(parameter.type_id, name, depth + 1)
+            })
+            .collect();
+        if parameters.is_empty() { "void".to_owned() } else { parameters.join(", ") }
+    }
+
+    /// What stands in front of a declarator.
+    fn base(&self, ty: Type<'_>, depth: usize) -> String {
+        let keyword = match ty.kind() {
+            Kind::Void => return "void".to_owned(),
+            Kind::Struct => "struct",
+            Kind::Union => "union",
+            Kind::Fwd if ty.kind_flag() => "union",
+            Kind::Fwd => "struct",
+            Kind::Enum | Kind::Enum64 => "enum",
+            _ => return ty.name_str().into_owned(),
+        };
+        if !ty.name().is_empty() {
+            return format!("{keyword} {}", ty.name_str());
+        }
+        let members: Vec<String> = ty
+            .members()
+            .map(|member| {
+                let name = String::from_utf8_lossy(ty.string(member.name)).into_owned();
+                self.declarator(member.type_id, name, depth + 1) + "; "
+            })
+            .collect();
+        let values: Vec<_> =
+            ty.enumerators().map(|value| String::from_utf8_lossy(ty.string(value.name))).collect();
+        if members.is_empty() {
+            format!("{keyword} {{ {} }}", values.join(", "))
+        } else {
+            format!("{keyword} {{ {}}}", members.concat())
+        }
+    }
+}
+
+fn join(left: &str, right: &str) -> String {
+    if right.is_empty() { left.to_owned() } else { format!("{left} {right}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Array, Builder, ByteOrder, IntEncoding, Param};
+
+    #[test]
+    fn declarations_read_as_c_writes_them() {
+        let mut builder = Builder::new(ByteOrder::NATIVE);
+        let [int_name, char_name] = [b"int" as &[u8], b"char"].map(|name| builder.string(name));
+        let int = builder.int(int_name, 4, IntEncoding::signed(32));
+        let char = builder.int(char_name, 1, IntEncoding::signed(8));
+        let const_char = builder.modifier(Kind::Const, char).unwrap();
+        let text = builder.pointer(const_char);
+        let const_text = builder.modifier(Kind::Const, text).unwrap();
+        let texts = builder.array(Array { element: const_text, index: int, count: 3 });
+        let to_texts = builder.pointer(texts);
+        let (argument, ellipsis) = (Param { type_id: int, ..Param::default() }, Param::default());
+        let proto = builder.function_proto(text, &[argument, ellipsis]).unwrap();
+        let function_pointer = builder.pointer(proto);
+        let nothing = builder.function_proto(TypeId::VOID, &[]).unwrap();
+        let flexible = builder.array(Array { element: function_pointer, index: int, count: 0 });
+        let btf = Btf::parse(builder.finish().unwrap()).unwrap();
+        for (id, expected) in [
+            (text, "const char *x"),
+            (texts, "const char *const x[3]"),
+            (to_texts, "const char *const (*x)[3]"),
+            (proto, "const char *x(int, ...)"),
+            (function_pointer, "const char *(*x)(int, ...)"),
+            (flexible, "const char *(*x[])(int, ...)"),
+            (nothing, "void x(void)"),
+        ] {
+            assert_eq!(declare(&btf, id, "x"), expected);
+        }
+        assert_eq!(declare(&btf, const_text, ""), "const char *const");
+    }
+}

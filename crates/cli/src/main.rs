@@ -33,6 +33,19 @@ enum Command {
 /// What a subcommand gives: an error is one line for a person.
 type Outcome = Result<(), Box<dyn std::error::Error>>;
 
+/// The answer is no, and all of it has been printed: exit code 1 without a further line.
+#[allow(dead_code)]
+#[derive(Debug)]
+struct No;
+
+impl std::fmt::Display for No {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("no")
+    }
+}
+
+impl std::error::Error for No {}
+
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Encode(arguments) => encode::run(&arguments),
@@ -43,6 +56,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         // Whoever read the output has seen enough.
         Err(error) if is_broken_pipe(&*error) => ExitCode::SUCCESS,
+        Err(error) if error.is::<No>() => ExitCode::FAILURE,
         Err(error) => {
             anstream::eprintln!("{ERROR}error:{ERROR:#} {error}");
             ExitCode::FAILURE

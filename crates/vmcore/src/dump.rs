@@ -150,10 +150,17 @@ impl Dump {
             Image::Kdump(kdump) => Box::new(kdump.ranges()),
             Image::Raw(image) => Box::new(std::iter::once(0..image.file().length())),
         };
+        // No more pages than the file has room for, whatever its headers claim: a page takes itself, or a descriptor.
+        let mut left = match &self.image {
+            Image::Elf(core) => core.file().stored_length() / 4096,
+            Image::Kdump(kdump) => kdump.stored_length() / 24,
+            Image::Raw(image) => image.file().stored_length() / 4096,
+        } + 1;
         let mut start = vec![0; FIRST_KEY.len()];
         for range in ranges {
             let mut at = range.start.next_multiple_of(step);
             while at < range.end {
+                left = left.checked_sub(1)?;
                 let address = PhysicalAddress(at);
                 if self.read_physical(address, &mut start).is_ok() && start == FIRST_KEY {
                     let mut page = vec![0; 4096];

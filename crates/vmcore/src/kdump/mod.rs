@@ -85,6 +85,11 @@ impl Kdump {
         Machine::from_name(self.first().header.machine())
     }
 
+    /// Length in bytes of all files.
+    pub(crate) fn stored_length(&self) -> u64 {
+        self.parts.iter().map(|part| part.file.stored_length()).sum()
+    }
+
     /// Number of files.
     pub(crate) fn files(&self) -> usize {
         self.parts.len()

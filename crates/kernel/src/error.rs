@@ -1,0 +1,63 @@
+//! What can be missing in a dump, or wrong.
+
+use btfkit_vmcore::{Error as MemoryError, VirtualAddress};
+use std::fmt;
+
+/// Shorthand for results of this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What went wrong. Every variant prints as one line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Error {
+    /// Memory cannot be read.
+    Memory {
+        /// What was wanted.
+        what: &'static str,
+        /// Why not.
+        error: MemoryError,
+    },
+    /// The symbol table cannot be found.
+    NoSymbols {
+        /// Why.
+        reason: &'static str,
+    },
+    /// A kernel's table is not as it should be.
+    BrokenTable {
+        /// Which.
+        what: &'static str,
+        /// Where it is.
+        address: VirtualAddress,
+    },
+    /// The kernel has no types.
+    NoTypes {
+        /// Why.
+        reason: &'static str,
+    },
+    /// BTF cannot be read.
+    Btf {
+        /// Whose.
+        of: String,
+        /// Why not.
+        error: btfkit_btf::Error,
+    },
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Memory { what, error } => write!(f, "{what}: {error}"),
+            Self::NoSymbols { reason } => write!(f, "no symbols: {reason}"),
+            Self::BrokenTable { what, address } => write!(f, "{what} at {address} is broken"),
+            Self::NoTypes { reason } => write!(f, "no types: {reason}"),
+            Self::Btf { of, error } => write!(f, "types of {of}: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// Names what was wanted of memory.
+pub(crate) fn of(what: &'static str) -> impl Fn(MemoryError) -> Error {
+    move |error| Error::Memory { what, error }
+}

@@ -1,0 +1,84 @@
+//! The kernel in a dump.
+
+use std::sync::OnceLock;
+
+use btfkit_vmcore::{Dump, Memory};
+
+use crate::symbols::Symbols;
+use crate::variables::Placement;
+use crate::{Result, Types, Variable};
+
+/// What the user gives beside the dump.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// BTF of variables, split on the kernel's own: names and contents.
+    pub side_files: Vec<(String, Vec<u8>)>,
+}
+
+/// A kernel in a dump. What it is made of is found when it is first asked for; what is missing does not keep the rest.
+#[derive(Debug)]
+pub struct Kernel {
+    memory: Memory,
+    options: Options,
+    symbols: OnceLock<Result<Symbols>>,
+    types: OnceLock<Result<Types>>,
+    placements: OnceLock<Vec<OnceLock<Placement>>>,
+}
+
+impl Kernel {
+    /// Takes a dump.
+    pub fn new(dump: Dump, options: Options) -> Self {
+        Self {
+            memory: Memory::new(dump),
+            options,
+            symbols: OnceLock::new(),
+            types: OnceLock::new(),
+            placements: OnceLock::new(),
+        }
+    }
+
+    /// Its memory.
+    pub fn memory(&self) -> &Memory {
+        &self.memory
+    }
+
+    /// Its symbols.
+    ///
+    /// # Errors
+    /// They cannot be found or read.
+    pub fn symbols(&self) -> Result<&Symbols> {
+        self.symbols.get_or_init(|| Symbols::read(&self.memory)).as_ref().map_err(Clone::clone)
+    }
+
+    /// Its types.
+    ///
+    /// # Errors
+    /// They cannot be found or read, or a side file does not belong to it.
+    pub fn types(&self) -> Result<&Types> {
+        let read = || Types::read(&self.memory, self.symbols()?, &self.options.side_files);
+        self.types.get_or_init(read).as_ref().map_err(Clone::clone)
+    }
+
+    /// The variables of this name: the kernel's own first, then those of side files and of modules.
+    ///
+    /// # Errors
+    /// There are no types.
+    pub fn variables(&self, name: &str) -> Result<Vec<Variable>> {
+        let types = self.types()?;
+        let count = types.sources().len();
+        let placements = self.placements.get_or_init(|| (0..count).map(|_| OnceLock::new()).collect());
+        let mut found = Vec::new();
+        for (source, placement) in placements.iter().enumerate() {
+            let placement = placement.get_or_init(|| Placement::of(types, source));
+            found.extend(placement.named(name, types, source, self.symbols().ok()));
+        }
+        // What a side file declares again is the same variable.
+        let mut seen = Vec::new();
+        found.retain(|variable| {
+            let is_new = variable.address.is_none_or(|address| !seen.contains(&address));
+            seen.extend(variable.address);
+            is_new
+        });
+        Ok(found)
+    }
+}

@@ -1,0 +1,24 @@
+//! A memory dump as a kernel: what it calls its parts, of which types they are, and where.
+//!
+//! ```text
+//! symbols     kallsyms: every name and its address, from the kernel's own tables
+//! types       BTF: of the kernel, of its modules, of side files
+//! variables   both together: a name, its type, its address
+//! ```
+//!
+//! Everything comes from the dump itself. Each step that fails leaves a [`Kernel`] that can do all that the missing step
+//! does not touch, and says what is missing.
+
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
+
+mod error;
+mod kernel;
+pub mod symbols;
+mod types;
+mod variables;
+
+pub use error::{Error, Result};
+pub use kernel::{Kernel, Options};
+pub use types::{TypeSource, Types};
+pub use variables::{Address, Variable};

@@ -1,0 +1,135 @@
+//! Symbols: names and addresses of everything in the kernel.
+
+mod kallsyms;
+
+use std::sync::OnceLock;
+
+use btfkit_vmcore::{Memory, VirtualAddress};
+use hashbrown::{DefaultHashBuilder, HashTable};
+use std::hash::BuildHasher;
+
+use crate::Result;
+
+/// A symbol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Symbol<'s> {
+    /// Its name. Static functions and variables of several files may share one.
+    pub name: &'s str,
+    /// Its address. Before Linux 6.15, that of a per-CPU variable on x86 is an offset from the start of its section.
+    pub address: VirtualAddress,
+    /// What it is, as `nm` says it: `T` and `t` for code, `D`, `B`, `R` and their small letters for data, …; capitals are
+    /// global.
+    pub kind: char,
+}
+
+/// The kernel's symbols, in the order of their addresses.
+#[derive(Debug)]
+pub struct Symbols {
+    /// All names, one after the other.
+    names: String,
+    entries: Vec<Entry>,
+    by_name: OnceLock<ByName>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    address: u64,
+    /// Where its name starts in `names`; it ends where that of the one read next starts.
+    name: u32,
+    length: u16,
+    kind: u8,
+}
+
+/// Positions of entries by their names.
+struct ByName {
+    hasher: DefaultHashBuilder,
+    table: HashTable<u32>,
+}
+
+impl std::fmt::Debug for ByName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ByName").finish_non_exhaustive()
+    }
+}
+
+impl Symbols {
+    /// Reads the kernel's own symbol table.
+    ///
+    /// # Errors
+    /// VMCOREINFO does not name its parts (kernels before 6.0), or they cannot be read or make no sense.
+    pub fn read(memory: &Memory) -> Result<Self> {
+        kallsyms::read(memory)
+    }
+
+    fn new(names: String, mut entries: Vec<Entry>) -> Self {
+        if !entries.is_sorted_by_key(|entry| entry.address) {
+            entries.sort_by_key(|entry| entry.address);
+        }
+        Self { names, entries, by_name: OnceLock::new() }
+    }
+
+    /// Number of symbols.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// All symbols in the order of their addresses.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = Symbol<'_>> {
+        self.entries.iter().map(|entry| self.symbol(entry))
+    }
+
+    fn symbol(&self, entry: &Entry) -> Symbol<'_> {
+        Symbol {
+            name: self.name(entry),
+            address: VirtualAddress(entry.address),
+            kind: char::from(entry.kind),
+        }
+    }
+
+    fn name(&self, entry: &Entry) -> &str {
+        let start = entry.name as usize;
+        self.names.get(start..start + usize::from(entry.length)).unwrap_or_default()
+    }
+
+    /// The symbols of this name, in the order of their addresses.
+    pub fn named(&self, name: &str) -> impl Iterator<Item = Symbol<'_>> {
+        let index = self.by_name.get_or_init(|| self.index());
+        // Equal names stand in a chain: each entry finds the first, and the rest by looking on.
+        let mut found: Vec<u32> = index.table.iter_hash(index.hasher.hash_one(name)).copied().collect();
+        found.retain(|&position| self.name(&self.entries[position as usize]) == name);
+        found.sort_unstable();
+        found.into_iter().map(|position| self.symbol(&self.entries[position as usize]))
+    }
+
+    /// The first symbol of this name.
+    pub fn find(&self, name: &str) -> Option<Symbol<'_>> {
+        self.named(name).next()
+    }
+
+    fn index(&self) -> ByName {
+        let hasher = DefaultHashBuilder::default();
+        let mut table = HashTable::with_capacity(self.entries.len());
+        for (position, entry) in self.entries.iter().enumerate() {
+            let hash = hasher.hash_one(self.name(entry));
+            table.insert_unique(hash, position as u32, |&other| {
+                hasher.hash_one(self.name(&self.entries[other as usize]))
+            });
+        }
+        ByName { hasher, table }
+    }
+
+    /// The symbol that `address` is in or behind, and how many bytes behind its start.
+    pub fn at(&self, address: VirtualAddress) -> Option<(Symbol<'_>, u64)> {
+        let after = self.entries.partition_point(|entry| entry.address <= address.0);
+        let last = self.entries[..after].last()?;
+        // Of several at one place the first is it: labels of sections come after functions of files.
+        let first = self.entries[..after].partition_point(|entry| entry.address < last.address);
+        let entry = self.entries.get(first)?;
+        Some((self.symbol(entry), address.0 - entry.address))
+    }
+}

@@ -1,0 +1,147 @@
+//! Types: BTF as the kernel has it in memory, and as side files give it.
+
+use std::sync::Arc;
+
+use btfkit_btf::check::{self, Profile};
+use btfkit_btf::{Btf, Kind, TypeId};
+use btfkit_vmcore::{Memory, VirtualAddress};
+
+use crate::error::{self, Error, Result};
+use crate::symbols::Symbols;
+
+/// The kernel's types, and those split on them.
+#[derive(Debug)]
+pub struct Types {
+    sources: Vec<TypeSource>,
+}
+
+/// A BTF, and where it came from.
+#[derive(Clone, Debug)]
+pub struct TypeSource {
+    /// `vmlinux`, a module's name, or a side file's.
+    pub name: String,
+    /// Where it is in the kernel's memory; `None` for a side file.
+    pub address: Option<VirtualAddress>,
+    /// The types; of all but the first, split on the first.
+    pub btf: Arc<Btf<'static>>,
+}
+
+/// Largest BTF that is believed, in bytes: string offsets and type ids of the kernel's reach no further.
+const LARGEST: u64 = 256 << 20;
+/// More modules than this are a broken list.
+const MOST_MODULES: usize = 10_000;
+/// The module that carries variables, and nothing else.
+pub(crate) const EXTRA: &str = "vmlinux_btf_extra";
+
+impl Types {
+    /// Reads the kernel's own BTF, opens side files on it, and finds those of its modules.
+    ///
+    /// # Errors
+    /// There is none in the dump, it cannot be read, or a side file was not made for this kernel. Modules that cannot be
+    /// read are left out.
+    pub(crate) fn read(memory: &Memory, symbols: &Symbols, side_files: &[(String, Vec<u8>)]) -> Result<Self> {
+        let vmlinux = vmlinux(memory, symbols)?;
+        let base = vmlinux.btf.clone();
+        let mut sources = vec![vmlinux];
+        for (name, bytes) in side_files {
+            sources.push(side_file(name, bytes, &base)?);
+        }
+        let mut modules = modules(memory, symbols, &base);
+        // Variables of the kernel itself come before those of its modules.
+        modules.sort_by_key(|module| module.name != EXTRA);
+        sources.extend(modules);
+        Ok(Self { sources })
+    }
+
+    /// The kernel's own types.
+    pub fn vmlinux(&self) -> &Arc<Btf<'static>> {
+        &self.sources[0].btf
+    }
+
+    /// All sources: the kernel's own, side files, `vmlinux_btf_extra`, modules.
+    pub fn sources(&self) -> &[TypeSource] {
+        &self.sources
+    }
+}
+
+/// `__start_BTF` to `__stop_BTF` (since Linux 5.7).
+fn vmlinux(memory: &Memory, symbols: &Symbols) -> Result<TypeSource> {
+    let place = |name| symbols.find(name).map(|symbol| symbol.address);
+    let (Some(start), Some(stop)) = (place("__start_BTF"), place("__stop_BTF")) else {
+        return Err(Error::NoTypes { reason: "the kernel was built without BTF" });
+    };
+    let length = stop.0.saturating_sub(start.0);
+    if length == 0 || length > LARGEST {
+        return Err(Error::NoTypes { reason: "the kernel's BTF has an impossible size" });
+    }
+    let bytes = memory.bytes(start, length as usize).map_err(error::of("the kernel's BTF"))?;
+    let btf = Btf::parse(bytes).map_err(|error| Error::Btf { of: "vmlinux".into(), error })?;
+    Ok(TypeSource { name: "vmlinux".into(), address: Some(start), btf: Arc::new(btf) })
+}
+
+/// A side file says nothing of the kernel that it was made for but by what it refers to.
+fn side_file(name: &str, bytes: &[u8], base: &Arc<Btf<'static>>) -> Result<TypeSource> {
+    if !check::check(bytes, Some(base), Profile::Vmlinux).is_clean() {
+        return Err(Error::NoTypes { reason: "the side file was not made for this kernel" });
+    }
+    let btf = Btf::parse_split(bytes.to_vec(), base.clone());
+    let btf = btf.map_err(|error| Error::Btf { of: name.into(), error })?;
+    Ok(TypeSource { name: name.into(), address: None, btf: Arc::new(btf) })
+}
+
+/// The list `btf_modules` (since Linux 5.11), as far as it can be followed. `struct module` has a pointer to BTF, too, but
+/// to the file's, which is gone when the module is loaded.
+fn modules(memory: &Memory, symbols: &Symbols, base: &Arc<Btf<'static>>) -> Vec<TypeSource> {
+    let offset = |name: &str, member: &str| member_offset(base, name, member);
+    let (Some(head), Some(list), Some(of_btf), Some(data), Some(size), Some(name)) = (
+        symbols.find("btf_modules"),
+        offset("btf_module", "list"),
+        offset("btf_module", "btf"),
+        offset("btf", "data"),
+        offset("btf", "data_size"),
+        offset("btf", "name"),
+    ) else {
+        return Vec::new();
+    };
+    let mut modules = Vec::new();
+    let mut next = memory.pointer(head.address);
+    while let Ok(node) = next {
+        if node == head.address || node.0 == 0 || modules.len() == MOST_MODULES {
+            break;
+        }
+        let at = |place: VirtualAddress, offset: u64| VirtualAddress(place.0.wrapping_add(offset));
+        let read = || {
+            let btf = memory.pointer(at(VirtualAddress(node.0.wrapping_sub(list)), of_btf)).ok()?;
+            let (data, size) = (memory.pointer(at(btf, data)).ok()?, memory.u32(at(btf, size)).ok()?);
+            let name = String::from_utf8_lossy(&memory.c_string(at(btf, name), 56).ok()?).into_owned();
+            let bytes = memory.bytes(data, (size as usize).min(LARGEST as usize)).ok()?;
+            let btf = Arc::new(Btf::parse_split(bytes, base.clone()).ok()?);
+            Some(TypeSource { name, address: Some(data), btf })
+        };
+        modules.extend(read());
+        next = memory.pointer(node);
+    }
+    modules
+}
+
+/// Offset in bytes of a member of a named structure; members of anonymous structures and unions count as its own.
+pub(crate) fn member_offset(btf: &Btf<'_>, name: &str, member: &str) -> Option<u64> {
+    btf.named(name.as_bytes())
+        .filter(|ty| ty.kind().is_aggregate())
+        .find_map(|ty| offset_in(btf, ty.id(), member.as_bytes(), 0))
+}
+
+fn offset_in(btf: &Btf<'_>, id: TypeId, name: &[u8], depth: usize) -> Option<u64> {
+    let ty = btf.skip_modifiers(id).ok().filter(|_| depth < 16)?;
+    if !matches!(ty.kind(), Kind::Struct | Kind::Union) {
+        return None;
+    }
+    ty.members().find_map(|member| {
+        let offset = u64::from(member.bit_offset / 8);
+        match ty.string(member.name) {
+            own if own == name => Some(offset),
+            b"" => Some(offset + offset_in(btf, member.type_id, name, depth + 1)?),
+            _ => None,
+        }
+    })
+}

@@ -1,0 +1,163 @@
+//! Variables: a name, its type from BTF, its address from the symbol table.
+//!
+//! BTF is made before the kernel's last link, so that a variable's offset in its section may be off by megabytes; its
+//! symbol's address never is. A name that only one symbol has is settled by that. Names that several have, statics of
+//! several files, are told apart by their offsets: variables whose names are unique show by how much offsets of their
+//! section are off nearby, and each variable gets the symbol nearest to where it ought to be then.
+
+use std::collections::HashMap;
+use std::sync::OnceLock;
+
+use btfkit_btf::{Kind, SectionEntry, TypeId};
+use btfkit_vmcore::VirtualAddress;
+
+use crate::Types;
+use crate::symbols::Symbols;
+
+/// A variable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Variable {
+    /// Which of the [`Types::sources`] declares it.
+    pub source: usize,
+    /// The VAR there.
+    pub id: TypeId,
+    /// Its type.
+    pub type_id: TypeId,
+    /// The section it is in, as the kernel's build calls it; empty when BTF does not say.
+    pub section: String,
+    /// Its size in bytes, if BTF gives it.
+    pub size: Option<u32>,
+    /// Where it is.
+    pub address: Option<Address>,
+}
+
+/// Where a variable is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Address {
+    /// In one place.
+    Global(VirtualAddress),
+    /// Once for each processor: to be added to its `__per_cpu_offset`.
+    PerCpu(VirtualAddress),
+}
+
+/// Where variables of a source are.
+#[derive(Debug, Default)]
+pub(crate) struct Placement {
+    sections: Vec<Section>,
+    /// By VAR: its section, and its entry there.
+    by_variable: HashMap<TypeId, (usize, SectionEntry)>,
+}
+
+#[derive(Debug)]
+struct Section {
+    name: String,
+    is_per_cpu: bool,
+    /// Offsets and addresses of variables that only one symbol may be, in the order of offsets.
+    anchors: OnceLock<Vec<(u32, u64)>>,
+    entries: Vec<SectionEntry>,
+}
+
+/// Letters of symbols that are code or nothing.
+const NOT_DATA: &str = "tTwWUu";
+
+impl Placement {
+    pub(crate) fn of(types: &Types, source: usize) -> Self {
+        let mut placement = Self::default();
+        let Some(source) = types.sources().get(source) else { return placement };
+        for ty in source.btf.types().filter(|ty| ty.kind() == Kind::DataSec) {
+            let number = placement.sections.len();
+            let name = ty.name_str().into_owned();
+            let entries: Vec<SectionEntry> = ty.section_entries().collect();
+            placement.by_variable.extend(entries.iter().map(|&entry| (entry.variable, (number, entry))));
+            let is_per_cpu = name.contains("percpu");
+            placement.sections.push(Section { name, is_per_cpu, anchors: OnceLock::new(), entries });
+        }
+        placement
+    }
+
+    /// The variables of this name that `source` declares.
+    pub(crate) fn named(
+        &self,
+        name: &str,
+        types: &Types,
+        source: usize,
+        symbols: Option<&Symbols>,
+    ) -> Vec<Variable> {
+        let Some(of) = types.sources().get(source) else { return Vec::new() };
+        let variables = of.btf.own_named(name.as_bytes()).filter(|ty| ty.kind() == Kind::Var);
+        variables
+            .map(|ty| {
+                let placed = self.by_variable.get(&ty.id());
+                let section = placed.and_then(|(section, _)| self.sections.get(*section));
+                let address = symbols.and_then(|symbols| match (section, placed) {
+                    (Some(section), Some((_, entry))) => section.address(name, entry, types, source, symbols),
+                    _ => only(symbols, name),
+                });
+                Variable {
+                    source,
+                    id: ty.id(),
+                    type_id: ty.type_id().unwrap_or_default(),
+                    section: section.map(|section| section.name.clone()).unwrap_or_default(),
+                    size: placed.map(|(_, entry)| entry.size),
+                    address: address.map(|address| match section {
+                        Some(section) if section.is_per_cpu => Address::PerCpu(VirtualAddress(address)),
+                        _ => Address::Global(VirtualAddress(address)),
+                    }),
+                }
+            })
+            .collect()
+    }
+}
+
+/// The address of the only symbol of a name, or the first of several at one place.
+fn only(symbols: &Symbols, name: &str) -> Option<u64> {
+    let mut found = symbols.named(name).filter(|symbol| !NOT_DATA.contains(symbol.kind));
+    let first = found.next()?.address.0;
+    found.all(|other| other.address.0 == first).then_some(first)
+}
+
+impl Section {
+    /// The address of the variable `name` with this entry.
+    fn address(
+        &self,
+        name: &str,
+        entry: &SectionEntry,
+        types: &Types,
+        source: usize,
+        symbols: &Symbols,
+    ) -> Option<u64> {
+        if let Some(address) = only(symbols, name) {
+            return Some(address);
+        }
+        let expected = self.expected(entry.offset, types, source, symbols)?;
+        let candidates = symbols.named(name).filter(|symbol| !NOT_DATA.contains(symbol.kind));
+        candidates.map(|symbol| symbol.address.0).min_by_key(|address| address.abs_diff(expected))
+    }
+
+    /// Where something at `offset` ought to be, by the unique variable that is nearest.
+    fn expected(&self, offset: u32, types: &Types, source: usize, symbols: &Symbols) -> Option<u64> {
+        let anchors = self.anchors.get_or_init(|| self.anchors(types, source, symbols));
+        let after = anchors.partition_point(|(anchor, _)| *anchor < offset);
+        let nearest = [after.checked_sub(1), Some(after)]
+            .into_iter()
+            .flatten()
+            .filter_map(|index| anchors.get(index))
+            .min_by_key(|(anchor, _)| anchor.abs_diff(offset))?;
+        Some(nearest.1.wrapping_add(u64::from(offset)).wrapping_sub(u64::from(nearest.0)))
+    }
+
+    fn anchors(&self, types: &Types, source: usize, symbols: &Symbols) -> Vec<(u32, u64)> {
+        let btf = &types.sources()[source].btf;
+        let mut anchors: Vec<(u32, u64)> = self
+            .entries
+            .iter()
+            .filter_map(|entry| {
+                let name = btf.get(entry.variable).ok()?.name_str();
+                Some((entry.offset, only(symbols, &name)?))
+            })
+            .collect();
+        anchors.sort_unstable();
+        anchors
+    }
+}

@@ -1,6 +1,7 @@
 //! The `btfkit` program: one module a subcommand, and nothing about how things are computed.
 
 mod completions;
+mod debug;
 mod demo;
 mod encode;
 #[allow(dead_code)]
@@ -26,6 +27,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Encode(encode::Arguments),
+    Debug(debug::Arguments),
     Demo(demo::Arguments),
     Completions(completions::Arguments),
 }
@@ -49,6 +51,7 @@ impl std::error::Error for No {}
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Encode(arguments) => encode::run(&arguments),
+        Command::Debug(arguments) => debug::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments),
     };
@@ -58,10 +61,15 @@ fn main() -> ExitCode {
         Err(error) if is_broken_pipe(&*error) => ExitCode::SUCCESS,
         Err(error) if error.is::<No>() => ExitCode::FAILURE,
         Err(error) => {
-            anstream::eprintln!("{ERROR}error:{ERROR:#} {error}");
+            complain(&*error);
             ExitCode::FAILURE
         }
     }
+}
+
+/// Says what went wrong in one line.
+fn complain(error: &dyn std::error::Error) {
+    anstream::eprintln!("{ERROR}error:{ERROR:#} {error}");
 }
 
 /// Prints to standard output, with colours if that is a terminal.

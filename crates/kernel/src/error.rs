@@ -34,6 +34,13 @@ pub enum Error {
         /// Why.
         reason: &'static str,
     },
+    /// The machine has fewer processors.
+    NoProcessor {
+        /// The one that was asked for.
+        cpu: u64,
+        /// How many there can be.
+        count: u32,
+    },
     /// BTF cannot be read.
     Btf {
         /// Whose.
@@ -50,6 +57,13 @@ impl fmt::Display for Error {
             Self::NoSymbols { reason } => write!(f, "no symbols: {reason}"),
             Self::BrokenTable { what, address } => write!(f, "{what} at {address} is broken"),
             Self::NoTypes { reason } => write!(f, "no types: {reason}"),
+            Self::NoProcessor { cpu, count } => {
+                write!(
+                    f,
+                    "there is no processor {cpu}: they are numbered from 0 to {}",
+                    count.saturating_sub(1)
+                )
+            }
             Self::Btf { of, error } => write!(f, "types of {of}: {error}"),
         }
     }

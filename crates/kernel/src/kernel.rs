@@ -2,11 +2,12 @@
 
 use std::sync::OnceLock;
 
-use btfkit_vmcore::{Dump, Memory};
+use btfkit_vmcore::{Dump, Memory, VirtualAddress};
 
-use crate::symbols::Symbols;
-use crate::variables::Placement;
-use crate::{Result, Types, Variable};
+use crate::declarations::DECLARATIONS;
+use crate::symbols::{Symbol, Symbols};
+use crate::variables::{self, Placement};
+use crate::{Address, CType, Error, Result, Types, Variable, error, expression};
 
 /// What the user gives beside the dump.
 #[derive(Clone, Debug, Default)]
@@ -80,5 +81,45 @@ impl Kernel {
             is_new
         });
         Ok(found)
+    }
+
+    /// The type and place of what every kernel has, also where its BTF has no variables.
+    pub fn declared(&self, name: &str) -> Option<(CType, Address)> {
+        let index = DECLARATIONS.binary_search_by(|(declared, _)| (*declared).cmp(name)).ok()?;
+        let text = DECLARATIONS[index].1;
+        let address = VirtualAddress(variables::only(self.symbols().ok()?, name)?);
+        let (text, address) = match text.strip_prefix("percpu ") {
+            Some(text) => (text, Address::PerCpu(address)),
+            None => (text, Address::Global(address)),
+        };
+        Some((expression::type_of(self, text)?, address))
+    }
+
+    /// What is added to the address of a per-CPU variable for this processor, in bytes.
+    ///
+    /// # Errors
+    /// There are no symbols, or no such processor.
+    pub fn per_cpu_offset(&self, cpu: u64) -> Result<u64> {
+        let symbols = self.symbols()?;
+        // A kernel for one processor has none.
+        let Some(offsets) = symbols.find("__per_cpu_offset") else { return Ok(0) };
+        if let Some(count) = symbols.find("nr_cpu_ids") {
+            let count = self.memory.u32(count.address).map_err(error::of("nr_cpu_ids"))?;
+            if cpu >= u64::from(count) {
+                return Err(Error::NoProcessor { cpu, count });
+            }
+        }
+        let place = VirtualAddress(offsets.address.0.wrapping_add(cpu.wrapping_mul(8)));
+        self.memory.u64(place).map_err(error::of("__per_cpu_offset"))
+    }
+
+    /// The symbol that an address of the kernel's image is in, and how many bytes behind its start.
+    pub fn symbol_at(&self, address: VirtualAddress) -> Option<(Symbol<'_>, u64)> {
+        let symbols = self.symbols().ok()?;
+        let (start, end) = (symbols.find("_stext")?.address, symbols.find("_end")?.address);
+        if !(start..end).contains(&address) {
+            return None;
+        }
+        symbols.at(address)
     }
 }

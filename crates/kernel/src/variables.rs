@@ -111,7 +111,7 @@ impl Placement {
 }
 
 /// The address of the only symbol of a name, or the first of several at one place.
-fn only(symbols: &Symbols, name: &str) -> Option<u64> {
+pub(crate) fn only(symbols: &Symbols, name: &str) -> Option<u64> {
     let mut found = symbols.named(name).filter(|symbol| !NOT_DATA.contains(symbol.kind));
     let first = found.next()?.address.0;
     found.all(|other| other.address.0 == first).then_some(first)

@@ -1,0 +1,122 @@
+//! `rd`, `vtop`, `search`: memory as it is.
+
+use std::fmt::Write;
+
+use btfkit_vmcore::VirtualAddress;
+
+use crate::debug::Session;
+
+/// Units that one command prints, at most.
+const MOST: u64 = 1 << 20;
+/// Places that `search` prints, at most.
+const MOST_FOUND: usize = 1000;
+
+pub(in crate::debug) fn rd(session: &Session, text: &str) -> crate::Outcome {
+    let mut words: Vec<&str> = text.split_whitespace().collect();
+    let mut bits = 64;
+    if let Some(width) = words.first().and_then(|word| word.strip_prefix('-')) {
+        bits = match width {
+            "8" => 8,
+            "16" => 16,
+            "32" => 32,
+            "64" => 64,
+            other => return Err(format!("there is no width -{other}: -8, -16, -32 and -64 are").into()),
+        };
+        words.remove(0);
+    }
+    let count = match &words[..] {
+        [_] => 1,
+        [_, count] => count.parse().map_err(|_| format!("{count} is no number of units"))?,
+        _ => return Err("rd wants an address: rd jiffies 4".into()),
+    };
+    let start = super::address(session, words[0])?;
+    let (memory, size) = (session.kernel.memory(), bits / 8);
+    let per_line = 16 / size;
+    let mut out = String::new();
+    let mut rows = Vec::new();
+    let mut failure = None;
+    for index in 0..std::cmp::min(count, MOST) {
+        let place = VirtualAddress(start.0.wrapping_add(index * size));
+        let mut bytes = [0; 8];
+        if let Err(error) = memory.read(place, &mut bytes[..size as usize]) {
+            failure = Some(error);
+            break;
+        }
+        let order = memory.byte_order();
+        let number = match size {
+            1 => u64::from(bytes[0]),
+            2 => u64::from(order.u16(&bytes, 0)),
+            4 => u64::from(order.u32(&bytes, 0)),
+            _ => order.u64(&bytes, 0),
+        };
+        rows.push(format!("{number:#x}"));
+        if index % per_line == 0 {
+            let _ = write!(out, "{}{:016x}: ", if index == 0 { "" } else { "\n" }, place.0);
+        }
+        let _ = write!(out, " {number:0width$x}", width = size as usize * 2);
+        if size == 8
+            && let Some((symbol, offset)) = session.kernel.symbol_at(VirtualAddress(number))
+        {
+            let _ = write!(out, " <{}+{offset:#x}>", symbol.name);
+        }
+    }
+    out.push('\n');
+    if !rows.is_empty() {
+        session.answer(&serde_json::json!({"address": start.to_string(), "units": rows}), || out)?;
+    }
+    failure.map_or(Ok(()), |error| Err(error.into()))
+}
+
+pub(in crate::debug) fn vtop(session: &Session, text: &str) -> crate::Outcome {
+    let address = super::address(session, text)?;
+    let mapping = session.kernel.memory().translate(address)?;
+    let physical = mapping.physical.0 + (address.0 - mapping.start.0);
+    let row = serde_json::json!({
+        "virtual": address.to_string(), "physical": format!("{physical:#x}"), "page_size": mapping.size,
+    });
+    session.answer(&row, || {
+        format!(
+            "virtual {:#x}, physical {physical:#x}, in a page of {} KiB\n",
+            address.0,
+            mapping.size / 1024
+        )
+    })
+}
+
+/// Looks through the kernel's image, or from one address to another, at each aligned place.
+pub(in crate::debug) fn search(session: &Session, text: &str) -> crate::Outcome {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let symbol = |name: &str| {
+        let found = session.kernel.symbols()?.find(name).map(|symbol| symbol.address);
+        found.ok_or_else(|| Box::<dyn std::error::Error>::from(format!("the kernel has no symbol {name}")))
+    };
+    let (wanted, start, end) = match &words[..] {
+        [wanted] => (wanted, symbol("_stext")?, symbol("_end")?),
+        [wanted, start, end] => (wanted, super::address(session, start)?, super::address(session, end)?),
+        _ => return Err("search wants a number: search 0xdead4ead00000000".into()),
+    };
+    let wanted = super::address(session, wanted)?.0;
+    let memory = session.kernel.memory();
+    let order = memory.byte_order();
+    let mut found = Vec::new();
+    let mut page = vec![0; 4096];
+    let mut at = start.0 & !0xfff;
+    while at < end.0 && found.len() < MOST_FOUND {
+        // Pages that are not there hold nothing.
+        if memory.read(VirtualAddress(at), &mut page).is_ok() {
+            let places = (0..512u64).filter(|index| order.u64(&page, *index as usize * 8) == wanted);
+            let places = places.map(|index| at + index * 8).filter(|place| (start.0..end.0).contains(place));
+            found.extend(places.map(VirtualAddress));
+        }
+        let Some(next) = at.checked_add(4096) else { break };
+        at = next;
+    }
+    let rows: Vec<String> = found.iter().map(ToString::to_string).collect();
+    session.answer(&rows, || {
+        let line = |place: &VirtualAddress| match session.kernel.symbol_at(*place) {
+            Some((symbol, offset)) => format!("{:016x} {}+{offset:#x}\n", place.0, symbol.name),
+            None => format!("{:016x}\n", place.0),
+        };
+        found.iter().map(line).collect()
+    })
+}

@@ -1,0 +1,101 @@
+//! `p`, `whatis`, `ptype`.
+
+use btfkit_btf::declaration::define;
+use btfkit_kernel::expression::{self, evaluate};
+use btfkit_kernel::show::{Limits, Numbers, Shown, show};
+use btfkit_kernel::{Shape, Value};
+
+use crate::debug::{Session, render};
+
+pub(in crate::debug) fn print(session: &Session, text: &str) -> crate::Outcome {
+    let (numbers, text) = format(text)?;
+    if text.is_empty() {
+        return Err("p wants an expression: p init_task.comm".into());
+    }
+    let limits = Limits { numbers, ..Limits::default() };
+    let values = evaluate(&session.kernel, text)?;
+    let shown: Vec<Shown> = values.iter().map(|value| show(&session.kernel, value, limits)).collect();
+    // One value that cannot be read is the answer's failure; among several it is one answer.
+    if let [Shown::Error(error)] = &shown[..] {
+        return Err(format!("{text}: {}", error.error).into());
+    }
+    if session.json {
+        let values: Vec<_> = values
+            .iter()
+            .zip(&shown)
+            .map(|(value, shown)| {
+                serde_json::json!({
+                    "type": value.ctype.to_string(),
+                    "address": value.address().map(|address| format!("{address}")),
+                    "value": render::json(shown),
+                })
+            })
+            .collect();
+        return crate::print(
+            &(serde_json::to_string(&serde_json::json!({"expression": text, "values": values}))? + "\n"),
+        );
+    }
+    let mut out = String::new();
+    for value in &shown {
+        render::text(&mut out, value, 0);
+        out.push('\n');
+    }
+    crate::print(&out)
+}
+
+/// `/x` before an expression.
+fn format(text: &str) -> Result<(Numbers, &str), Box<dyn std::error::Error>> {
+    let Some(rest) = text.strip_prefix('/') else { return Ok((Numbers::Natural, text)) };
+    let end = rest.find(char::is_whitespace).unwrap_or(rest.len());
+    let (format, rest) = rest.split_at(end);
+    let numbers = match format {
+        "x" => Numbers::Hexadecimal,
+        "d" | "u" => Numbers::Decimal,
+        "b" | "t" => Numbers::Binary,
+        "c" => Numbers::Character,
+        "s" => Numbers::Text,
+        other => return Err(format!("there is no format /{other}: x, d, b, c and s are").into()),
+    };
+    Ok((numbers, rest.trim()))
+}
+
+pub(in crate::debug) fn whatis(session: &Session, text: &str) -> crate::Outcome {
+    let ctype = match expression::type_of(&session.kernel, text) {
+        Some(ctype) => ctype,
+        None => first(session, text)?.ctype,
+    };
+    let name = ctype.to_string();
+    session.answer(&serde_json::json!({"expression": text, "type": name}), || name.clone() + "\n")
+}
+
+pub(in crate::debug) fn ptype(session: &Session, text: &str) -> crate::Outcome {
+    let ctype = match expression::type_of(&session.kernel, text) {
+        Some(ctype) => ctype,
+        None => first(session, text)?.ctype,
+    };
+    let mut target = ctype.clone();
+    // What a pointer points to is what one wants to see.
+    while let Shape::Pointer(next) | Shape::Array(next, _) = target.shape() {
+        target = next;
+    }
+    let lines = match target.shape() {
+        Shape::Aggregate(btf, id) => btf.get(id).map(|ty| define(&btf, ty)).unwrap_or_default(),
+        Shape::Enumeration(btf, id) => {
+            let ty = btf.get(id)?;
+            let values = ty.enumerators().map(|each| {
+                format!("    {} = {},", String::from_utf8_lossy(ty.string(each.name)), each.value)
+            });
+            let head = format!("enum {} {{", ty.name_str());
+            std::iter::once(head).chain(values).chain(std::iter::once("};".to_owned())).collect()
+        }
+        _ => vec![ctype.to_string()],
+    };
+    session.answer(&serde_json::json!({"type": ctype.to_string(), "definition": lines}), || {
+        lines.join("\n") + "\n"
+    })
+}
+
+fn first(session: &Session, text: &str) -> Result<Value, Box<dyn std::error::Error>> {
+    let values = evaluate(&session.kernel, text)?;
+    Ok(values.into_iter().next().ok_or_else(|| format!("{text} has no elements"))?)
+}

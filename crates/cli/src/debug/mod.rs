@@ -1,0 +1,109 @@
+//! `btfkit debug`: a dump, and what it says.
+
+mod command;
+mod commands;
+mod interactive;
+mod render;
+
+use std::path::PathBuf;
+
+use btfkit_kernel::{Kernel, Options};
+use btfkit_vmcore::Dump;
+use clap::Args;
+
+use crate::input::Source;
+
+/// Debug a memory dump with nothing but the dump
+///
+/// Symbols, types, variables and the log are taken from the dump itself. Without -e, -c or -x, commands are asked for; `help`
+/// lists them.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    btfkit debug vmcore\n  \
+    btfkit debug vmcore -e init_uts_ns.name.release\n  \
+    btfkit debug vmcore -e 'list(init_task.tasks, struct task_struct, tasks).comm'\n  \
+    btfkit debug vmcore -c sys -c ps -c log\n  \
+    btfkit debug vmcore --btf vars.btf --json -c ps\n  \
+    btfkit debug /proc/kcore -e jiffies")]
+pub(crate) struct Arguments {
+    /// The dump: a file of any kind, all files of a split one, or /proc/kcore
+    #[arg(required = true, value_name = "DUMP")]
+    dump: Vec<PathBuf>,
+
+    /// BTF of variables for this kernel: raw, or the section .BTF of an ELF file; may be repeated
+    #[arg(long, value_name = "FILE")]
+    btf: Vec<PathBuf>,
+
+    /// Print the value of a C expression; may be repeated
+    #[arg(short, long, value_name = "EXPR")]
+    eval: Vec<String>,
+
+    /// Run a command; may be repeated
+    #[arg(short, long, value_name = "COMMAND")]
+    command: Vec<String>,
+
+    /// Run the commands in this file, a line each ("-" for standard input)
+    #[arg(short = 'x', long, value_name = "FILE")]
+    script: Option<PathBuf>,
+
+    /// Print JSON: a document for each expression or command
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> crate::Outcome {
+    let mut options = Options::default();
+    for path in &arguments.btf {
+        options.side_files.push((path.display().to_string(), Source::read(path)?.btf));
+    }
+    let session =
+        Session { kernel: Kernel::new(Dump::open(&arguments.dump)?, options), json: arguments.json };
+    if !arguments.btf.is_empty() {
+        // A side file that does not fit is an error now, not a variable that is missing later.
+        session.kernel.types()?;
+    }
+    let mut lines: Vec<String> = arguments.eval.iter().map(|text| format!("p {text}")).collect();
+    lines.extend(arguments.command.iter().cloned());
+    if let Some(script) = &arguments.script {
+        lines.extend(read_script(script)?);
+    } else if lines.is_empty() {
+        return interactive::run(&session);
+    }
+    let mut failed = None;
+    for line in lines {
+        match command::run(&session, &line) {
+            Ok(()) => {}
+            // What else was asked for is still answered.
+            Err(error) if !crate::is_broken_pipe(&*error) => {
+                if let Some(before) = failed.replace(error) {
+                    crate::complain(&*before);
+                }
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    failed.map_or(Ok(()), Err)
+}
+
+fn read_script(path: &std::path::Path) -> Result<Vec<String>, Box<dyn std::error::Error>> {
+    let text = if path == std::path::Path::new("-") {
+        std::io::read_to_string(std::io::stdin().lock())
+            .map_err(|error| format!("standard input: {error}"))?
+    } else {
+        std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?
+    };
+    Ok(text.lines().map(str::to_owned).collect())
+}
+
+/// A dump that is being debugged.
+pub(crate) struct Session {
+    pub(crate) kernel: Kernel,
+    pub(crate) json: bool,
+}
+
+impl Session {
+    /// Prints data as JSON, or as `text` puts it.
+    fn answer<T: serde::Serialize>(&self, data: &T, text: impl FnOnce() -> String) -> crate::Outcome {
+        if self.json { crate::print(&(serde_json::to_string(data)? + "\n")) } else { crate::print(&text()) }
+    }
+}

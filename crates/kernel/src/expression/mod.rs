@@ -1,0 +1,205 @@
+//! C expressions over a kernel's variables, as people type them into debuggers.
+//!
+//! ```text
+//! init_task.comm                        per_cpu(runqueues, 1).nr_running
+//! ((struct task_struct *)0xffff…)->mm   list(init_task.tasks, struct task_struct, tasks).comm
+//! &init_task.tasks                      container_of(&init_task.tasks, struct task_struct, tasks)
+//! sizeof(struct page)                   offsetof(struct task_struct, se.vruntime)
+//! modules.next != &modules              init_task.cpus_mask.bits[0..2]
+//! ```
+//!
+//! All of C's operators are there but assignments and the comma. Beyond C: `a[0..4]` are several elements; `list`, `hlist`,
+//! `rbtree` and `llist` walk what the kernel chains together and give each element; a member of several values is that member of
+//! each. A name is, in this order: a variable, an enumerator, a function, a symbol. Of several variables of one name,
+//! `name#2` is the second, `module:name` that of a module.
+
+mod evaluate;
+mod iterate;
+mod lex;
+mod parse;
+
+use std::fmt;
+
+use crate::value::Value;
+use crate::{Kernel, ValueError};
+
+/// Evaluates an expression: one value, or several.
+///
+/// # Errors
+/// It is no expression, names what is not there, or asks of a value what its type does not have. What cannot be read is
+/// an error only where the rest depends on it.
+pub fn evaluate(kernel: &Kernel, text: &str) -> Result<Vec<Value>, ExpressionError> {
+    let expression = parse::parse(text, &|name| evaluate::names_a_type(kernel, name))?;
+    evaluate::Evaluator::new(kernel).values(&expression)
+}
+
+/// What is wrong with an expression.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ExpressionError {
+    /// It does not read as one.
+    Syntax {
+        /// Where, in bytes from its start.
+        at: usize,
+        /// What was expected.
+        expected: &'static str,
+    },
+    /// Nothing has this name.
+    Unknown(String),
+    /// A value cannot be had.
+    Value(ValueError),
+    /// The dump lacks what it needs.
+    Kernel(crate::Error),
+    /// Something else.
+    Other(String),
+}
+
+impl fmt::Display for ExpressionError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Syntax { at, expected } => write!(f, "at character {}: expected {expected}", at + 1),
+            Self::Unknown(name) => write!(f, "nothing is called {name}"),
+            Self::Value(error) => write!(f, "{error}"),
+            Self::Kernel(error) => write!(f, "{error}"),
+            Self::Other(text) => f.write_str(text),
+        }
+    }
+}
+
+impl std::error::Error for ExpressionError {}
+
+impl From<ValueError> for ExpressionError {
+    fn from(error: ValueError) -> Self {
+        Self::Value(error)
+    }
+}
+
+impl From<crate::Error> for ExpressionError {
+    fn from(error: crate::Error) -> Self {
+        Self::Kernel(error)
+    }
+}
+
+impl From<btfkit_vmcore::Error> for ExpressionError {
+    fn from(error: btfkit_vmcore::Error) -> Self {
+        Self::Value(error.into())
+    }
+}
+
+/// An expression, read.
+#[derive(Clone, Debug)]
+enum Expression {
+    Number {
+        value: i128,
+        bytes: u8,
+        signed: bool,
+    },
+    Name(String),
+    Unary(Unary, Box<Expression>),
+    Binary(Binary, Box<Expression>, Box<Expression>),
+    Choice(Box<[Expression; 3]>),
+    /// `.` or `->`.
+    Member {
+        of: Box<Expression>,
+        name: String,
+        through_pointer: bool,
+    },
+    Index(Box<Expression>, Box<Expression>),
+    /// `a[from..to]`; `to` is not part of it.
+    Range(Box<[Expression; 3]>),
+    Cast(TypeName, Box<Expression>),
+    SizeOfType(TypeName),
+    SizeOfValue(Box<Expression>),
+    OffsetOf(TypeName, Vec<Step>),
+    ContainerOf(Box<Expression>, TypeName, Vec<Step>),
+    PerCpu(Box<Expression>, Box<Expression>),
+    /// A walk over a kernel's data structure: where it starts, what the elements are, and by which member they are chained.
+    Walk(Chain, Box<Expression>, TypeName, Vec<Step>),
+}
+
+/// How elements are chained together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Chain {
+    /// `struct list_head`: a ring through its head.
+    List,
+    /// `struct hlist_head`: ends with NULL.
+    HashList,
+    /// `struct llist_head`.
+    LockLessList,
+    /// `struct rb_root` or `rb_root_cached`: in order.
+    RedBlackTree,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Unary {
+    Plus,
+    Minus,
+    Not,
+    Complement,
+    Dereference,
+    AddressOf,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Binary {
+    Multiply,
+    Divide,
+    Remainder,
+    Add,
+    Subtract,
+    ShiftLeft,
+    ShiftRight,
+    Less,
+    LessEqual,
+    Greater,
+    GreaterEqual,
+    Equal,
+    NotEqual,
+    And,
+    ExclusiveOr,
+    Or,
+    Both,
+    Either,
+}
+
+/// A type as it is written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct TypeName {
+    base: BaseType,
+    /// From the name outwards.
+    derivations: Vec<Derivation>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum BaseType {
+    Struct(String),
+    Union(String),
+    Enum(String),
+    /// A typedef.
+    Name(String),
+    Integer {
+        bytes: u8,
+        signed: bool,
+    },
+    Char,
+    Boolean,
+    Void,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Derivation {
+    Pointer,
+    Array(u64),
+}
+
+/// A step to a member, or to an element of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Step {
+    Member(String),
+    Element(u64),
+}
+
+/// A type as C writes it: `struct list_head *`, `unsigned long[4]`. `None` if it is no type, or not one of this kernel.
+pub fn type_of(kernel: &Kernel, text: &str) -> Option<crate::CType> {
+    let name = parse::type_name(text, &|name| evaluate::names_a_type(kernel, name))?;
+    evaluate::resolve(kernel, &name).ok()
+}

@@ -1,0 +1,124 @@
+//! What was found in a dump, what is missing, and what each gap costs.
+
+use std::fmt::Write;
+
+use btfkit_btf::Kind;
+use btfkit_vmcore::{FormatKind, Origin};
+
+use crate::{Kernel, TypeSource};
+
+/// A part of a dump that is there, or is not.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Finding {
+    /// Which part.
+    pub what: &'static str,
+    /// What was found of it.
+    pub found: Option<String>,
+    /// Why it is missing.
+    pub missing: Option<String>,
+    /// What cannot be done without it.
+    pub cost: Option<&'static str>,
+}
+
+/// More per-CPU variables than any kernel has: with fewer variables, these are all.
+const PER_CPU_ONLY: usize = 2000;
+
+impl Finding {
+    fn found(what: &'static str, found: impl Into<String>) -> Self {
+        Self { what, found: Some(found.into()), missing: None, cost: None }
+    }
+
+    fn missing(what: &'static str, missing: impl ToString, cost: &'static str) -> Self {
+        Self { what, found: None, missing: Some(missing.to_string()), cost: Some(cost) }
+    }
+}
+
+/// All parts, in the order in which they depend on each other.
+pub fn inventory(kernel: &Kernel) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    container(kernel, &mut findings);
+    let dump = kernel.memory().dump();
+    findings.push(match dump.vmcoreinfo() {
+        Some(info) => {
+            let place = match info.origin {
+                Origin::Note => "in a note".to_owned(),
+                Origin::SubHeader => "in the sub-header".to_owned(),
+                Origin::Memory(address) => format!("in memory at {address}"),
+            };
+            Finding::found(
+                "VMCOREINFO",
+                format!("{}, {place}", info.release().unwrap_or("without a release")),
+            )
+        }
+        None => Finding::missing("VMCOREINFO", "not found", "only physical memory can be read"),
+    });
+    findings.push(match kernel.memory().page_tables() {
+        Ok(tables) => {
+            Finding::found("page tables", format!("{} levels, at {}", tables.levels(), tables.root()))
+        }
+        Err(error) => Finding::missing("page tables", error, "only what the dump's segments map can be read"),
+    });
+    findings.push(match kernel.symbols() {
+        Ok(symbols) => Finding::found("symbols", symbols.len().to_string()),
+        Err(error) => Finding::missing("symbols", error, "no names, types or variables; the log can be read"),
+    });
+    types(kernel, &mut findings);
+    findings.push(match dump.registers().count() {
+        0 => Finding::missing("registers", "no notes hold any", "where running tasks are is not known"),
+        count => Finding::found("registers", format!("of {count} processors")),
+    });
+    findings
+}
+
+fn container(kernel: &Kernel, findings: &mut Vec<Finding>) {
+    let dump = kernel.memory().dump();
+    let format = dump.format();
+    let mut text = match format.kind {
+        FormatKind::Elf => "ELF core",
+        FormatKind::Kdump => "kdump-compressed",
+        FormatKind::Kcore => "the running kernel",
+        FormatKind::Raw => "raw memory",
+    }
+    .to_owned();
+    if format.flattened {
+        text.push_str(", flattened");
+    }
+    if format.files > 1 {
+        let _ = write!(text, ", {} files", format.files);
+    }
+    if let Some(level) = dump.dump_level() {
+        let _ = write!(text, ", dump level {level}");
+    }
+    findings.push(Finding::found("dump", format!("{text}, {}", dump.machine())));
+    if let Some(reason) = format.incomplete {
+        findings.push(Finding::missing("all of it", reason, "some memory cannot be read"));
+    }
+}
+
+fn types(kernel: &Kernel, findings: &mut Vec<Finding>) {
+    let types = match kernel.types() {
+        Ok(types) => types,
+        Err(error) => {
+            findings.push(Finding::missing("types", error, "no values, only bytes"));
+            return;
+        }
+    };
+    let variables = |source: &TypeSource| source.btf.types().filter(|ty| ty.kind() == Kind::Var).count();
+    for source in types.sources() {
+        let place = if source.address.is_some() { "" } else { " (side file)" };
+        let text = format!(
+            "{}: {} types, {} variables{place}",
+            source.name,
+            source.btf.type_count(),
+            variables(source)
+        );
+        findings.push(Finding::found("types", text));
+    }
+    if types.sources().iter().map(variables).sum::<usize>() < PER_CPU_ONLY {
+        findings.push(Finding::missing(
+            "variables",
+            "the kernel's BTF has only per-CPU ones",
+            "only well-known ones have a type; `btfkit encode --only-vars` makes a side file for --btf",
+        ));
+    }
+}

@@ -16,16 +16,15 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let kernel = Kernel::new(dump, options);
     let symbols = kernel.symbols()?.len();
     let after_symbols = start.elapsed();
-    let types = kernel.types()?;
+    kernel.types()?;
     eprintln!("{symbols} symbols in {after_symbols:?}, types after {:?}:", start.elapsed());
-    for source in types.sources() {
+    for source in kernel.type_sources() {
         eprintln!("  {:<24} {:>7} types", source.name, source.btf.type_count());
     }
     for line in std::io::stdin().lock().lines() {
         let name = line?;
-        for variable in kernel.variables(&name)? {
-            let btf = &types.sources()[variable.source].btf;
-            let text = btfkit_btf::declaration::declare(btf, variable.type_id, &name);
+        for variable in kernel.variables(&name) {
+            let text = variable.ctype.declare(&name);
             let (place, address) = match variable.address {
                 Some(Address::Global(address)) => ("", address.0),
                 Some(Address::PerCpu(address)) => ("per-CPU ", address.0),

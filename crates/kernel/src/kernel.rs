@@ -6,8 +6,7 @@ use btfkit_vmcore::{Dump, Memory, VirtualAddress};
 
 use crate::declarations::DECLARATIONS;
 use crate::symbols::{Symbol, Symbols};
-use crate::variables::{self, Placement};
-use crate::{Address, CType, Error, Result, Types, Variable, error, expression};
+use crate::{Address, CType, Error, Result, TypeSource, Types, Variable, error, expression, variables};
 
 /// What the user gives beside the dump.
 #[derive(Clone, Debug, Default)]
@@ -23,19 +22,12 @@ pub struct Kernel {
     options: Options,
     symbols: OnceLock<Result<Symbols>>,
     types: OnceLock<Result<Types>>,
-    placements: OnceLock<Vec<OnceLock<Placement>>>,
 }
 
 impl Kernel {
     /// Takes a dump.
     pub fn new(dump: Dump, options: Options) -> Self {
-        Self {
-            memory: Memory::new(dump),
-            options,
-            symbols: OnceLock::new(),
-            types: OnceLock::new(),
-            placements: OnceLock::new(),
-        }
+        Self { memory: Memory::new(dump), options, symbols: OnceLock::new(), types: OnceLock::new() }
     }
 
     /// Its memory.
@@ -60,27 +52,26 @@ impl Kernel {
         self.types.get_or_init(read).as_ref().map_err(Clone::clone)
     }
 
-    /// The variables of this name: the kernel's own first, then those of side files and of modules.
-    ///
-    /// # Errors
-    /// There are no types.
-    pub fn variables(&self, name: &str) -> Result<Vec<Variable>> {
-        let types = self.types()?;
-        let count = types.sources().len();
-        let placements = self.placements.get_or_init(|| (0..count).map(|_| OnceLock::new()).collect());
-        let mut found = Vec::new();
-        for (source, placement) in placements.iter().enumerate() {
-            let placement = placement.get_or_init(|| Placement::of(types, source));
-            found.extend(placement.named(name, types, source, self.symbols().ok()));
-        }
-        // What a side file declares again is the same variable.
+    /// All sources of types, in the order in which they are asked: the kernel's own, side files, `vmlinux_btf_extra`, modules.
+    /// Those of modules are read when the iterator comes to them. Empty without types.
+    pub fn type_sources(&self) -> impl Iterator<Item = &TypeSource> {
+        let symbols = self.symbols().ok();
+        self.types().into_iter().flat_map(move |types| types.sources(&self.memory, symbols))
+    }
+
+    /// The variables of this name: the kernel's own first, then those of side files and of modules. The iterator reads
+    /// modules when it comes to them. Empty without types.
+    pub fn variables(&self, name: &str) -> impl Iterator<Item = Variable> {
+        let symbols = self.symbols().ok();
         let mut seen = Vec::new();
-        found.retain(|variable| {
-            let is_new = variable.address.is_none_or(|address| !seen.contains(&address));
-            seen.extend(variable.address);
+        let all = self.type_sources().flat_map(move |source| source.variables(name, symbols));
+        // What a side file declares again is the same variable.
+        all.filter(move |variable| {
+            let Some(address) = variable.address else { return true };
+            let is_new = !seen.contains(&address);
+            seen.push(address);
             is_new
-        });
-        Ok(found)
+        })
     }
 
     /// The type and place of what every kernel has, also where its BTF has no variables.

@@ -1,6 +1,6 @@
 //! Types: BTF as the kernel has it in memory, and as side files give it.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use btfkit_btf::check::{self, Profile};
 use btfkit_btf::{Btf, Kind, TypeId};
@@ -8,15 +8,19 @@ use btfkit_vmcore::{Memory, VirtualAddress};
 
 use crate::error::{self, Error, Result};
 use crate::symbols::Symbols;
+use crate::variables::Placement;
 
 /// The kernel's types, and those split on them.
 #[derive(Debug)]
 pub struct Types {
-    sources: Vec<TypeSource>,
+    /// The kernel's own, and side files.
+    first: Vec<TypeSource>,
+    /// `vmlinux_btf_extra` and modules: read when nothing before them has what is looked for.
+    modules: OnceLock<Vec<TypeSource>>,
 }
 
 /// A BTF, and where it came from.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct TypeSource {
     /// `vmlinux`, a module's name, or a side file's.
     pub name: String,
@@ -24,6 +28,7 @@ pub struct TypeSource {
     pub address: Option<VirtualAddress>,
     /// The types; of all but the first, split on the first.
     pub btf: Arc<Btf<'static>>,
+    pub(crate) placement: OnceLock<Placement>,
 }
 
 /// Largest BTF that is believed, in bytes: string offsets and type ids of the kernel's reach no further.
@@ -37,30 +42,41 @@ impl Types {
     /// Reads the kernel's own BTF, opens side files on it, and finds those of its modules.
     ///
     /// # Errors
-    /// There is none in the dump, it cannot be read, or a side file was not made for this kernel. Modules that cannot be
-    /// read are left out.
+    /// There is none in the dump, it cannot be read, or a side file was not made for this kernel.
     pub(crate) fn read(memory: &Memory, symbols: &Symbols, side_files: &[(String, Vec<u8>)]) -> Result<Self> {
         let vmlinux = vmlinux(memory, symbols)?;
         let base = vmlinux.btf.clone();
-        let mut sources = vec![vmlinux];
+        let mut first = vec![vmlinux];
         for (name, bytes) in side_files {
-            sources.push(side_file(name, bytes, &base)?);
+            first.push(side_file(name, bytes, &base)?);
         }
-        let mut modules = modules(memory, symbols, &base);
-        // Variables of the kernel itself come before those of its modules.
-        modules.sort_by_key(|module| module.name != EXTRA);
-        sources.extend(modules);
-        Ok(Self { sources })
+        Ok(Self { first, modules: OnceLock::new() })
     }
 
     /// The kernel's own types.
     pub fn vmlinux(&self) -> &Arc<Btf<'static>> {
-        &self.sources[0].btf
+        &self.first[0].btf
     }
 
-    /// All sources: the kernel's own, side files, `vmlinux_btf_extra`, modules.
-    pub fn sources(&self) -> &[TypeSource] {
-        &self.sources
+    /// All sources, in the order in which they are asked: the kernel's own, side files, `vmlinux_btf_extra`, modules. Those of
+    /// modules are read when the iterator comes to them.
+    pub(crate) fn sources(
+        &self,
+        memory: &Memory,
+        symbols: Option<&Symbols>,
+    ) -> impl Iterator<Item = &TypeSource> {
+        let modules = std::iter::once_with(move || self.modules(memory, symbols)).flatten();
+        self.first.iter().chain(modules)
+    }
+
+    fn modules(&self, memory: &Memory, symbols: Option<&Symbols>) -> &[TypeSource] {
+        self.modules.get_or_init(|| {
+            let mut modules =
+                symbols.map_or_else(Vec::new, |symbols| modules(memory, symbols, self.vmlinux()));
+            // Variables of the kernel itself come before those of its modules.
+            modules.sort_by_key(|module| module.name != EXTRA);
+            modules
+        })
     }
 }
 
@@ -76,7 +92,12 @@ fn vmlinux(memory: &Memory, symbols: &Symbols) -> Result<TypeSource> {
     }
     let bytes = memory.bytes(start, length as usize).map_err(error::of("the kernel's BTF"))?;
     let btf = Btf::parse(bytes).map_err(|error| Error::Btf { of: "vmlinux".into(), error })?;
-    Ok(TypeSource { name: "vmlinux".into(), address: Some(start), btf: Arc::new(btf) })
+    Ok(TypeSource {
+        name: "vmlinux".into(),
+        address: Some(start),
+        btf: Arc::new(btf),
+        placement: OnceLock::new(),
+    })
 }
 
 /// A side file says nothing of the kernel that it was made for but by what it refers to.
@@ -86,7 +107,7 @@ fn side_file(name: &str, bytes: &[u8], base: &Arc<Btf<'static>>) -> Result<TypeS
     }
     let btf = Btf::parse_split(bytes.to_vec(), base.clone());
     let btf = btf.map_err(|error| Error::Btf { of: name.into(), error })?;
-    Ok(TypeSource { name: name.into(), address: None, btf: Arc::new(btf) })
+    Ok(TypeSource { name: name.into(), address: None, btf: Arc::new(btf), placement: OnceLock::new() })
 }
 
 /// The list `btf_modules` (since Linux 5.11), as far as it can be followed. `struct module` has a pointer to BTF, too, but
@@ -116,7 +137,7 @@ fn modules(memory: &Memory, symbols: &Symbols, base: &Arc<Btf<'static>>) -> Vec<
             let name = String::from_utf8_lossy(&memory.c_string(at(btf, name), 56).ok()?).into_owned();
             let bytes = memory.bytes(data, (size as usize).min(LARGEST as usize)).ok()?;
             let btf = Arc::new(Btf::parse_split(bytes, base.clone()).ok()?);
-            Some(TypeSource { name, address: Some(data), btf })
+            Some(TypeSource { name, address: Some(data), btf, placement: OnceLock::new() })
         };
         modules.extend(read());
         next = memory.pointer(node);

@@ -8,21 +8,19 @@
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
-use btfkit_btf::{Kind, SectionEntry, TypeId};
+use btfkit_btf::{Btf, Kind, SectionEntry, Type, TypeId};
 use btfkit_vmcore::VirtualAddress;
 
-use crate::Types;
 use crate::symbols::Symbols;
+use crate::{CType, TypeSource};
 
 /// A variable.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Variable {
-    /// Which of the [`Types::sources`] declares it.
-    pub source: usize,
-    /// The VAR there.
-    pub id: TypeId,
+    /// Whose BTF declares it: `vmlinux`, a side file, a module.
+    pub source: String,
     /// Its type.
-    pub type_id: TypeId,
+    pub ctype: CType,
     /// The section it is in, as the kernel's build calls it; empty when BTF does not say.
     pub section: String,
     /// Its size in bytes, if BTF gives it.
@@ -62,9 +60,8 @@ struct Section {
 const NOT_DATA: &str = "tTwWUu";
 
 impl Placement {
-    pub(crate) fn of(types: &Types, source: usize) -> Self {
+    fn of(source: &TypeSource) -> Self {
         let mut placement = Self::default();
-        let Some(source) = types.sources().get(source) else { return placement };
         for ty in source.btf.types().filter(|ty| ty.kind() == Kind::DataSec) {
             let number = placement.sections.len();
             let name = ty.name_str().into_owned();
@@ -75,38 +72,33 @@ impl Placement {
         }
         placement
     }
+}
 
-    /// The variables of this name that `source` declares.
-    pub(crate) fn named(
-        &self,
-        name: &str,
-        types: &Types,
-        source: usize,
-        symbols: Option<&Symbols>,
-    ) -> Vec<Variable> {
-        let Some(of) = types.sources().get(source) else { return Vec::new() };
-        let variables = of.btf.own_named(name.as_bytes()).filter(|ty| ty.kind() == Kind::Var);
-        variables
-            .map(|ty| {
-                let placed = self.by_variable.get(&ty.id());
-                let section = placed.and_then(|(section, _)| self.sections.get(*section));
-                let address = symbols.and_then(|symbols| match (section, placed) {
-                    (Some(section), Some((_, entry))) => section.address(name, entry, types, source, symbols),
-                    _ => only(symbols, name),
-                });
-                Variable {
-                    source,
-                    id: ty.id(),
-                    type_id: ty.type_id().unwrap_or_default(),
-                    section: section.map(|section| section.name.clone()).unwrap_or_default(),
-                    size: placed.map(|(_, entry)| entry.size),
-                    address: address.map(|address| match section {
-                        Some(section) if section.is_per_cpu => Address::PerCpu(VirtualAddress(address)),
-                        _ => Address::Global(VirtualAddress(address)),
-                    }),
-                }
-            })
-            .collect()
+impl TypeSource {
+    /// The variables of this name that it declares.
+    pub(crate) fn variables(&self, name: &str, symbols: Option<&Symbols>) -> Vec<Variable> {
+        let declared = self.btf.own_named(name.as_bytes()).filter(|ty| ty.kind() == Kind::Var);
+        declared.map(|ty| self.variable(ty, name, symbols)).collect()
+    }
+
+    fn variable(&self, ty: Type<'_>, name: &str, symbols: Option<&Symbols>) -> Variable {
+        let placement = self.placement.get_or_init(|| Placement::of(self));
+        let placed = placement.by_variable.get(&ty.id());
+        let section = placed.and_then(|(section, _)| placement.sections.get(*section));
+        let address = symbols.and_then(|symbols| match (section, placed) {
+            (Some(section), Some((_, entry))) => section.address(name, entry, &self.btf, symbols),
+            _ => only(symbols, name),
+        });
+        Variable {
+            source: self.name.clone(),
+            ctype: CType::Btf(self.btf.clone(), ty.type_id().unwrap_or_default()),
+            section: section.map(|section| section.name.clone()).unwrap_or_default(),
+            size: placed.map(|(_, entry)| entry.size),
+            address: address.map(VirtualAddress).map(|address| match section {
+                Some(section) if section.is_per_cpu => Address::PerCpu(address),
+                _ => Address::Global(address),
+            }),
+        }
     }
 }
 
@@ -119,25 +111,18 @@ pub(crate) fn only(symbols: &Symbols, name: &str) -> Option<u64> {
 
 impl Section {
     /// The address of the variable `name` with this entry.
-    fn address(
-        &self,
-        name: &str,
-        entry: &SectionEntry,
-        types: &Types,
-        source: usize,
-        symbols: &Symbols,
-    ) -> Option<u64> {
+    fn address(&self, name: &str, entry: &SectionEntry, btf: &Btf<'_>, symbols: &Symbols) -> Option<u64> {
         if let Some(address) = only(symbols, name) {
             return Some(address);
         }
-        let expected = self.expected(entry.offset, types, source, symbols)?;
+        let expected = self.expected(entry.offset, btf, symbols)?;
         let candidates = symbols.named(name).filter(|symbol| !NOT_DATA.contains(symbol.kind));
         candidates.map(|symbol| symbol.address.0).min_by_key(|address| address.abs_diff(expected))
     }
 
     /// Where something at `offset` ought to be, by the unique variable that is nearest.
-    fn expected(&self, offset: u32, types: &Types, source: usize, symbols: &Symbols) -> Option<u64> {
-        let anchors = self.anchors.get_or_init(|| self.anchors(types, source, symbols));
+    fn expected(&self, offset: u32, btf: &Btf<'_>, symbols: &Symbols) -> Option<u64> {
+        let anchors = self.anchors.get_or_init(|| self.anchors(btf, symbols));
         let after = anchors.partition_point(|(anchor, _)| *anchor < offset);
         let nearest = [after.checked_sub(1), Some(after)]
             .into_iter()
@@ -147,8 +132,7 @@ impl Section {
         Some(nearest.1.wrapping_add(u64::from(offset)).wrapping_sub(u64::from(nearest.0)))
     }
 
-    fn anchors(&self, types: &Types, source: usize, symbols: &Symbols) -> Vec<(u32, u64)> {
-        let btf = &types.sources()[source].btf;
+    fn anchors(&self, btf: &Btf<'_>, symbols: &Symbols) -> Vec<(u32, u64)> {
         let mut anchors: Vec<(u32, u64)> = self
             .entries
             .iter()

@@ -7,7 +7,7 @@ use super::iterate;
 use super::{BaseType, Binary, Derivation, Expression, ExpressionError, Step, TypeName, Unary};
 use crate::ctype::{CType, INT, LONG, Shape, UNSIGNED_LONG};
 use crate::value::{Value, ValueError, field};
-use crate::{Address, Kernel};
+use crate::{Address, Kernel, Variable};
 
 type Result<T> = std::result::Result<T, ExpressionError>;
 
@@ -119,12 +119,8 @@ impl<'k> Evaluator<'k> {
             None => (name, 1),
         };
         let (module, bare) = bare.split_once(':').map_or((None, bare), |(module, bare)| (Some(module), bare));
-        let Ok(types) = self.kernel.types() else { return self.symbol(bare, which) };
-        let mut variables = self.kernel.variables(bare)?;
-        variables
-            .retain(|variable| module.is_none_or(|module| types.sources()[variable.source].name == module));
-        if let Some(variable) = variables.get(which - 1) {
-            let btf = types.sources()[variable.source].btf.clone();
+        let in_module = |variable: &Variable| module.is_none_or(|module| variable.source == module);
+        if let Some(variable) = self.kernel.variables(bare).filter(in_module).nth(which - 1) {
             let address = match variable.address {
                 Some(Address::Global(address)) => address,
                 Some(Address::PerCpu(address)) => self.per_cpu(bare, address)?,
@@ -134,17 +130,14 @@ impl<'k> Evaluator<'k> {
                     )));
                 }
             };
-            return Ok(Value::at(CType::Btf(btf, variable.type_id), address));
+            return Ok(Value::at(variable.ctype, address));
         }
         if module.is_none() && which == 1 {
-            if let Some(enumerator) = self.enumerator(bare) {
-                return Ok(enumerator);
-            }
-            if let Some(function) = self.function(bare) {
-                return Ok(function);
-            }
             if let Some(value) = self.declared(bare)? {
                 return Ok(value);
+            }
+            if let Some(found) = self.enumerator(bare).or_else(|| self.function(bare)) {
+                return Ok(found);
             }
         }
         self.symbol(bare, which)
@@ -159,8 +152,7 @@ impl<'k> Evaluator<'k> {
     }
 
     fn enumerator(&self, name: &str) -> Option<Value> {
-        let types = self.kernel.types().ok()?;
-        types.sources().iter().find_map(|source| {
+        self.kernel.type_sources().find_map(|source| {
             let string = source.btf.find_string(name.as_bytes())?;
             let mut enumerations = source.btf.types().filter(|ty| ty.kind().is_enum());
             enumerations.find_map(|ty| {
@@ -173,9 +165,8 @@ impl<'k> Evaluator<'k> {
     }
 
     fn function(&self, name: &str) -> Option<Value> {
-        let types = self.kernel.types().ok()?;
         let symbol = self.kernel.symbols().ok()?.find(name)?;
-        types.sources().iter().find_map(|source| {
+        self.kernel.type_sources().find_map(|source| {
             let function = source.btf.own_named(name.as_bytes()).find(|ty| ty.kind() == Kind::Func)?;
             Some(Value::at(CType::Btf(source.btf.clone(), function.type_id()?), symbol.address))
         })
@@ -343,11 +334,13 @@ fn common(a: &CType, b: &CType) -> CType {
 
 /// Whether a name is a typedef's, and no variable's.
 pub(super) fn names_a_type(kernel: &Kernel, name: &str) -> bool {
-    let Ok(types) = kernel.types() else { return false };
-    let found = |source: &crate::TypeSource| {
-        source.btf.own_named(name.as_bytes()).any(|ty| matches!(ty.kind(), Kind::Typedef))
-    };
-    types.sources().iter().any(found) && kernel.variables(name).is_ok_and(|found| found.is_empty())
+    // A name that the kernel's symbols have is a variable's or a function's: typedefs have none.
+    if kernel.symbols().is_ok_and(|symbols| symbols.find(name).is_some()) {
+        return false;
+    }
+    kernel
+        .type_sources()
+        .any(|source| source.btf.own_named(name.as_bytes()).any(|ty| matches!(ty.kind(), Kind::Typedef)))
 }
 
 /// The type that is written so.
@@ -371,7 +364,8 @@ pub(super) fn resolve(kernel: &Kernel, name: &TypeName) -> Result<CType> {
 }
 
 fn named(kernel: &Kernel, name: &str, kinds: &[Kind]) -> Result<CType> {
-    let found = kernel.types()?.sources().iter().find_map(|source| {
+    kernel.types()?;
+    let found = kernel.type_sources().find_map(|source| {
         let ty = source.btf.own_named(name.as_bytes()).find(|ty| kinds.contains(&ty.kind()))?;
         Some(CType::Btf(source.btf.clone(), ty.id()))
     });

@@ -96,15 +96,12 @@ fn container(kernel: &Kernel, findings: &mut Vec<Finding>) {
 }
 
 fn types(kernel: &Kernel, findings: &mut Vec<Finding>) {
-    let types = match kernel.types() {
-        Ok(types) => types,
-        Err(error) => {
-            findings.push(Finding::missing("types", error, "no values, only bytes"));
-            return;
-        }
-    };
+    if let Err(error) = kernel.types() {
+        findings.push(Finding::missing("types", error, "no values, only bytes"));
+        return;
+    }
     let variables = |source: &TypeSource| source.btf.types().filter(|ty| ty.kind() == Kind::Var).count();
-    for source in types.sources() {
+    for source in kernel.type_sources() {
         let place = if source.address.is_some() { "" } else { " (side file)" };
         let text = format!(
             "{}: {} types, {} variables{place}",
@@ -114,7 +111,7 @@ fn types(kernel: &Kernel, findings: &mut Vec<Finding>) {
         );
         findings.push(Finding::found("types", text));
     }
-    if types.sources().iter().map(variables).sum::<usize>() < PER_CPU_ONLY {
+    if kernel.type_sources().map(variables).sum::<usize>() < PER_CPU_ONLY {
         findings.push(Finding::missing(
             "variables",
             "the kernel's BTF has only per-CPU ones",

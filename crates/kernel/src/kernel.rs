@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use btfkit_vmcore::{Dump, Memory, VirtualAddress};
 
 use crate::declarations::DECLARATIONS;
-use crate::symbols::{Symbol, Symbols};
+use crate::symbols::{ModuleSymbols, Symbol, Symbols, modules};
 use crate::{Address, CType, Error, Result, TypeSource, Types, Variable, error, expression, variables};
 
 /// What the user gives beside the dump.
@@ -22,12 +22,19 @@ pub struct Kernel {
     options: Options,
     symbols: OnceLock<Result<Symbols>>,
     types: OnceLock<Result<Types>>,
+    module_symbols: OnceLock<Vec<ModuleSymbols>>,
 }
 
 impl Kernel {
     /// Takes a dump.
     pub fn new(dump: Dump, options: Options) -> Self {
-        Self { memory: Memory::new(dump), options, symbols: OnceLock::new(), types: OnceLock::new() }
+        Self {
+            memory: Memory::new(dump),
+            options,
+            symbols: OnceLock::new(),
+            types: OnceLock::new(),
+            module_symbols: OnceLock::new(),
+        }
     }
 
     /// Its memory.
@@ -62,9 +69,8 @@ impl Kernel {
     /// The variables of this name: the kernel's own first, then those of side files and of modules. The iterator reads
     /// modules when it comes to them. Empty without types.
     pub fn variables(&self, name: &str) -> impl Iterator<Item = Variable> {
-        let symbols = self.symbols().ok();
         let mut seen = Vec::new();
-        let all = self.type_sources().flat_map(move |source| source.variables(name, symbols));
+        let all = self.type_sources().flat_map(move |source| source.variables(name, self.symbols_of(source)));
         // What a side file declares again is the same variable.
         all.filter(move |variable| {
             let Some(address) = variable.address else { return true };
@@ -104,13 +110,46 @@ impl Kernel {
         self.memory.u64(place).map_err(error::of("__per_cpu_offset"))
     }
 
-    /// The symbol that an address of the kernel's image is in, and how many bytes behind its start.
-    pub fn symbol_at(&self, address: VirtualAddress) -> Option<(Symbol<'_>, u64)> {
+    /// The symbols of each module. None without types, which tell where modules keep them.
+    pub fn module_symbols(&self) -> &[ModuleSymbols] {
+        self.module_symbols.get_or_init(|| match (self.symbols(), self.types()) {
+            (Ok(symbols), Ok(types)) => modules::read(&self.memory, symbols, types.vmlinux()),
+            _ => Vec::new(),
+        })
+    }
+
+    /// The symbols among which variables of a source are found: a module's own.
+    fn symbols_of(&self, source: &TypeSource) -> Option<&Symbols> {
+        if source.is_module() {
+            let module = self.module_symbols().iter().find(|module| module.name == source.name);
+            return module.map(|module| &module.symbols);
+        }
+        self.symbols().ok()
+    }
+
+    /// The symbols of this name, the kernel's own first, then those of modules, with the module's name.
+    pub fn symbols_named(&self, name: &str) -> impl Iterator<Item = (Symbol<'_>, Option<&str>)> {
+        let own =
+            self.symbols().into_iter().flat_map(|symbols| symbols.named(name).map(|symbol| (symbol, None)));
+        let of_modules = std::iter::once_with(|| self.module_symbols()).flatten();
+        let of_modules = of_modules
+            .flat_map(|module| module.symbols.named(name).map(|symbol| (symbol, Some(module.name.as_str()))));
+        own.chain(of_modules)
+    }
+
+    /// The symbol that an address of the kernel's image or of a module is in, how many bytes behind its start, and the module's
+    /// name.
+    pub fn symbol_at(&self, address: VirtualAddress) -> Option<(Symbol<'_>, u64, Option<&str>)> {
         let symbols = self.symbols().ok()?;
         let (start, end) = (symbols.find("_stext")?.address, symbols.find("_end")?.address);
-        if !(start..end).contains(&address) {
-            return None;
+        if (start..end).contains(&address) {
+            let (symbol, offset) = symbols.at(address)?;
+            return Some((symbol, offset, None));
         }
-        symbols.at(address)
+        // Below the kernel's own text only modules have symbols; the direct map has none.
+        let is_in = |module: &&ModuleSymbols| module.ranges.iter().any(|range| range.contains(&address.0));
+        let module = self.module_symbols().iter().find(is_in)?;
+        let (symbol, offset) = module.symbols.at(address)?;
+        Some((symbol, offset, Some(&module.name)))
     }
 }

@@ -233,8 +233,10 @@ impl Shower<'_> {
 
     /// `symbol+0x10`, for addresses in the kernel's image.
     fn symbol(&self, address: VirtualAddress) -> Option<String> {
-        let (symbol, offset) = self.kernel.symbol_at(address)?;
-        Some(if offset == 0 { symbol.name.to_owned() } else { format!("{}+{offset:#x}", symbol.name) })
+        let (symbol, offset, module) = self.kernel.symbol_at(address)?;
+        let behind = if offset == 0 { String::new() } else { format!("+{offset:#x}") };
+        let module = module.map_or_else(String::new, |module| format!(" [{module}]"));
+        Some(format!("{}{behind}{module}", symbol.name))
     }
 }
 

@@ -31,10 +31,17 @@ pub struct TypeSource {
     pub(crate) placement: OnceLock<Placement>,
 }
 
+impl TypeSource {
+    /// Whether it is a module's own: neither the kernel's, nor a side file's, nor that of `vmlinux_btf_extra`.
+    pub fn is_module(&self) -> bool {
+        self.address.is_some() && self.name != "vmlinux" && self.name != EXTRA
+    }
+}
+
 /// Largest BTF that is believed, in bytes: string offsets and type ids of the kernel's reach no further.
 const LARGEST: u64 = 256 << 20;
 /// More modules than this are a broken list.
-const MOST_MODULES: usize = 10_000;
+pub(crate) const MOST_MODULES: usize = 10_000;
 /// The module that carries variables, and nothing else.
 pub(crate) const EXTRA: &str = "vmlinux_btf_extra";
 
@@ -150,6 +157,12 @@ pub(crate) fn member_offset(btf: &Btf<'_>, name: &str, member: &str) -> Option<u
     btf.named(name.as_bytes())
         .filter(|ty| ty.kind().is_aggregate())
         .find_map(|ty| offset_in(btf, ty.id(), member.as_bytes(), 0))
+}
+
+/// Size in bytes of a named structure.
+pub(crate) fn size_of(btf: &Btf<'_>, name: &str) -> Option<u64> {
+    let ty = btf.named(name.as_bytes()).find(|ty| ty.kind() == Kind::Struct)?;
+    ty.size().map(u64::from)
 }
 
 fn offset_in(btf: &Btf<'_>, id: TypeId, name: &[u8], depth: usize) -> Option<u64> {

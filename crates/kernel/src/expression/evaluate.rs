@@ -140,7 +140,7 @@ impl<'k> Evaluator<'k> {
                 return Ok(found);
             }
         }
-        self.symbol(bare, which)
+        self.symbol(bare, which, module)
     }
 
     fn per_cpu(&self, name: &str, address: VirtualAddress) -> Result<VirtualAddress> {
@@ -182,10 +182,10 @@ impl<'k> Evaluator<'k> {
         Ok(Some(Value::at(ctype, address)))
     }
 
-    fn symbol(&self, name: &str, which: usize) -> Result<Value> {
-        let symbols = self.kernel.symbols()?;
-        let found = symbols.named(name).nth(which - 1);
-        let symbol = found.ok_or_else(|| ExpressionError::Unknown(name.to_owned()))?;
+    fn symbol(&self, name: &str, which: usize, module: Option<&str>) -> Result<Value> {
+        self.kernel.symbols()?;
+        let mut found = self.kernel.symbols_named(name).filter(|(_, of)| module.is_none() || *of == module);
+        let (symbol, _) = found.nth(which - 1).ok_or_else(|| ExpressionError::Unknown(name.to_owned()))?;
         Ok(Value::at(CType::Void, symbol.address))
     }
 

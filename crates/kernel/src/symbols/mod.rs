@@ -1,6 +1,7 @@
 //! Symbols: names and addresses of everything in the kernel.
 
 mod kallsyms;
+pub(crate) mod modules;
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -10,6 +11,7 @@ use hashbrown::{DefaultHashBuilder, HashTable};
 use std::hash::BuildHasher;
 
 use crate::Result;
+pub use modules::ModuleSymbols;
 
 /// A symbol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]

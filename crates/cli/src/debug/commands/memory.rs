@@ -55,7 +55,7 @@ pub(in crate::debug) fn rd(session: &Session, text: &str) -> crate::Outcome {
         }
         let _ = write!(out, " {number:0width$x}", width = size as usize * 2);
         if size == 8
-            && let Some((symbol, offset)) = session.kernel.symbol_at(VirtualAddress(number))
+            && let Some((symbol, offset, _)) = session.kernel.symbol_at(VirtualAddress(number))
         {
             let _ = write!(out, " <{}+{offset:#x}>", symbol.name);
         }
@@ -114,7 +114,7 @@ pub(in crate::debug) fn search(session: &Session, text: &str) -> crate::Outcome 
     let rows: Vec<String> = found.iter().map(ToString::to_string).collect();
     session.answer(&rows, || {
         let line = |place: &VirtualAddress| match session.kernel.symbol_at(*place) {
-            Some((symbol, offset)) => format!("{:016x} {}+{offset:#x}\n", place.0, symbol.name),
+            Some((symbol, offset, _)) => format!("{:016x} {}+{offset:#x}\n", place.0, symbol.name),
             None => format!("{:016x}\n", place.0),
         };
         found.iter().map(line).collect()

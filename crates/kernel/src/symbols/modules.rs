@@ -1,0 +1,178 @@
+//! Symbols of modules: each keeps its own ELF symbol table, with addresses filled in when it was loaded.
+
+use std::ops::Range;
+
+use btfkit_btf::Btf;
+use btfkit_vmcore::{Memory, VirtualAddress};
+
+use super::{Entry, Symbols};
+use crate::types::{MOST_MODULES, member_offset, size_of};
+
+/// A module's symbols.
+#[derive(Debug)]
+pub struct ModuleSymbols {
+    /// The module's name.
+    pub name: String,
+    /// Where its code and data are.
+    pub ranges: Vec<Range<u64>>,
+    /// Its symbols.
+    pub symbols: Symbols,
+}
+
+/// More symbols than any module has.
+const MOST: u32 = 1 << 20;
+/// Size in bytes of an `Elf64_Sym`.
+const ENTRY: usize = 24;
+/// Parts of `mem[]` that stay when a module is initialised: text, data, rodata, rodata after initialisation.
+const KEPT: u64 = 4;
+
+/// The modules of the list `modules`, as far as it can be followed; those that are not formed yet are left out.
+pub(crate) fn read(memory: &Memory, symbols: &Symbols, btf: &Btf<'_>) -> Vec<ModuleSymbols> {
+    let Some(layout) = Layout::of(btf) else { return Vec::new() };
+    let Some(head) = symbols.find("modules").map(|symbol| symbol.address) else { return Vec::new() };
+    let mut modules = Vec::new();
+    let mut next = memory.pointer(head);
+    for _ in 0..MOST_MODULES {
+        let Ok(node) = next else { break };
+        if node == head || node.0 == 0 {
+            break;
+        }
+        let module = VirtualAddress(node.0.wrapping_sub(layout.list));
+        modules.extend(layout.module(memory, module));
+        next = memory.pointer(node);
+    }
+    modules
+}
+
+/// Offsets in bytes in `struct module` and `struct mod_kallsyms`.
+struct Layout {
+    list: u64,
+    state: u64,
+    name: u64,
+    kallsyms: u64,
+    symtab: u64,
+    count: u64,
+    strtab: u64,
+    /// Since Linux 5.2.
+    typetab: Option<u64>,
+    /// Where {base, size} of each part are.
+    parts: Vec<(u64, u64)>,
+}
+
+impl Layout {
+    fn of(btf: &Btf<'_>) -> Option<Self> {
+        let module = |member: &str| member_offset(btf, "module", member);
+        let table = |member: &str| member_offset(btf, "mod_kallsyms", member);
+        Some(Self {
+            list: module("list")?,
+            state: module("state")?,
+            name: module("name")?,
+            kallsyms: module("kallsyms")?,
+            symtab: table("symtab")?,
+            count: table("num_symtab")?,
+            strtab: table("strtab")?,
+            typetab: table("typetab"),
+            parts: parts(btf),
+        })
+    }
+
+    fn module(&self, memory: &Memory, module: VirtualAddress) -> Option<ModuleSymbols> {
+        let at = |base: VirtualAddress, offset: u64| VirtualAddress(base.0.wrapping_add(offset));
+        // MODULE_STATE_UNFORMED.
+        if memory.u32(at(module, self.state)).ok()? == 3 {
+            return None;
+        }
+        let name = memory.c_string(at(module, self.name), 56).ok()?;
+        let table = memory.pointer(at(module, self.kallsyms)).ok()?;
+        let field = |offset: u64| memory.pointer(at(table, offset)).ok();
+        let count = memory.u32(at(table, self.count)).ok().filter(|count| *count <= MOST)? as usize;
+        let entries = memory.bytes(field(self.symtab)?, count * ENTRY).ok()?;
+        let kinds = self.typetab.and_then(field).and_then(|place| memory.bytes(place, count).ok());
+        let strings = Strings { memory, start: field(self.strtab)?, bytes: Vec::new() };
+        let ranges = self.parts.iter().filter_map(|(base, size)| {
+            let (base, size) = (memory.u64(at(module, *base)).ok()?, memory.u32(at(module, *size)).ok()?);
+            (size > 0).then(|| base..base.saturating_add(u64::from(size)))
+        });
+        Some(ModuleSymbols {
+            name: String::from_utf8_lossy(&name).into_owned(),
+            ranges: ranges.collect(),
+            symbols: decode(memory, &entries, kinds.as_deref(), strings),
+        })
+    }
+}
+
+/// `mem[]` since Linux 6.4; `core_layout`, and on some machines `data_layout`, before.
+fn parts(btf: &Btf<'_>) -> Vec<(u64, u64)> {
+    let part = |name: &str, member: &str| member_offset(btf, name, member);
+    if let (Some(mem), Some(base), Some(size), Some(stride)) = (
+        part("module", "mem"),
+        part("module_memory", "base"),
+        part("module_memory", "size"),
+        size_of(btf, "module_memory"),
+    ) {
+        return (0..KEPT).map(|index| mem + index * stride).map(|at| (at + base, at + size)).collect();
+    }
+    let (Some(base), Some(size)) = (part("module_layout", "base"), part("module_layout", "size")) else {
+        return Vec::new();
+    };
+    let layouts = ["core_layout", "data_layout"].iter().filter_map(|name| part("module", name));
+    layouts.map(|at| (at + base, at + size)).collect()
+}
+
+/// A module's names, read as far as they are needed.
+struct Strings<'m> {
+    memory: &'m Memory,
+    start: VirtualAddress,
+    bytes: Vec<u8>,
+}
+
+impl Strings<'_> {
+    /// The name at `offset`.
+    fn get(&mut self, offset: u32) -> Option<String> {
+        const LONGEST: u32 = 16 << 20;
+        if offset > LONGEST {
+            return None;
+        }
+        if let Some(rest) = self.bytes.get(offset as usize..)
+            && let Some(end) = rest.iter().position(|&byte| byte == 0)
+        {
+            return Some(String::from_utf8_lossy(&rest[..end]).into_owned());
+        }
+        let place = VirtualAddress(self.start.0.wrapping_add(u64::from(offset)));
+        // The page that it is in, so that the next ones are there already.
+        let name = self.memory.c_string(place, 512).ok()?;
+        Some(String::from_utf8_lossy(&name).into_owned())
+    }
+}
+
+fn decode(memory: &Memory, entries: &[u8], kinds: Option<&[u8]>, mut strings: Strings<'_>) -> Symbols {
+    let order = memory.byte_order();
+    let mut names = String::new();
+    let mut found = Vec::new();
+    // One read for all names where they lie in one piece, as they do.
+    let furthest = entries.chunks_exact(ENTRY).map(|entry| order.u32(entry, 0)).max().unwrap_or(0);
+    strings.bytes = memory.bytes(strings.start, (furthest as usize).min(16 << 20)).unwrap_or_default();
+    for (index, entry) in entries.chunks_exact(ENTRY).enumerate() {
+        let (name, info, section) = (order.u32(entry, 0), entry[4], order.u16(entry, 6));
+        // Undefined ones belong to others.
+        if section == 0 {
+            continue;
+        }
+        let Some(name) = strings.get(name).filter(|name| !name.is_empty() && name.len() < 512) else {
+            continue;
+        };
+        let kind = kinds.and_then(|kinds| kinds.get(index)).copied().unwrap_or(match info & 0xf {
+            2 => b't',
+            1 => b'd',
+            _ => b'?',
+        });
+        found.push(Entry {
+            address: order.u64(entry, 8),
+            name: names.len() as u32,
+            length: name.len() as u16,
+            kind,
+        });
+        names.push_str(&name);
+    }
+    Symbols::new(names, found)
+}

@@ -16,33 +16,44 @@
 
 use btfkit_vmcore::{Memory, VirtualAddress, VmcoreInfo};
 
-use super::{Entry, Symbols};
+use super::{Entry, Symbols, scan};
 use crate::error::{self, Error, Result};
 
 /// More than ten times as many as any kernel has.
-const MOST_SYMBOLS: u32 = 1 << 22;
+pub(super) const MOST_SYMBOLS: u32 = 1 << 22;
 /// Longest name, kind included (`KSYM_NAME_LEN`).
 const LONGEST_NAME: usize = 512;
 /// Longest stream of names, in bytes.
 const LONGEST_NAMES: u64 = 256 << 20;
 
 /// Where the parts of the table are.
-struct Places {
-    count: u32,
-    names: VirtualAddress,
-    tokens: VirtualAddress,
-    token_index: VirtualAddress,
+pub(super) struct Places {
+    pub(super) count: u32,
+    pub(super) names: VirtualAddress,
+    pub(super) tokens: VirtualAddress,
+    pub(super) token_index: VirtualAddress,
     /// Relative offsets, or absolute addresses.
-    addresses: VirtualAddress,
-    absolute: bool,
-    relative_base: Option<u64>,
-    stext: VirtualAddress,
+    pub(super) addresses: VirtualAddress,
+    pub(super) absolute: bool,
+    pub(super) relative_base: Option<u64>,
+    pub(super) stext: VirtualAddress,
 }
 
 pub(super) fn read(memory: &Memory) -> Result<Symbols> {
     let info = memory.dump().vmcoreinfo().ok_or(Error::NoSymbols { reason: "there is no VMCOREINFO" })?;
-    let places = Places::of(memory, info)?;
-    let tokens = tokens(memory, &places)?;
+    if let Some(places) = Places::named(memory, info)? {
+        return read_at(memory, &places);
+    }
+    let stext =
+        info.symbol("_stext").ok_or(Error::NoSymbols { reason: "VMCOREINFO has no SYMBOL(_stext)" })?;
+    let found = scan::places(memory, stext);
+    let found = found.iter().find_map(|places| read_at(memory, places).ok());
+    found
+        .ok_or(Error::NoSymbols { reason: "VMCOREINFO does not say where kallsyms is, and it was not found" })
+}
+
+fn read_at(memory: &Memory, places: &Places) -> Result<Symbols> {
+    let tokens = tokens(memory, places)?;
     // Names end before the table of tokens in every kernel; the markers between are not read.
     let length = places.tokens.0.saturating_sub(places.names.0);
     if length == 0 || length > LONGEST_NAMES {
@@ -52,7 +63,7 @@ pub(super) fn read(memory: &Memory) -> Result<Symbols> {
     for long_lengths in [true, false] {
         let Some(names) = expand(&stream, places.count, &tokens, long_lengths) else { continue };
         let Some(stext) = names.iter().position(|name| name.is(&names.text, "_stext")) else { continue };
-        let Some(addresses) = addresses(memory, &places, stext)? else { continue };
+        let Some(addresses) = addresses(memory, places, stext)? else { continue };
         let entries = names.names.iter().zip(addresses).map(|(name, address)| Entry {
             address,
             name: name.start,
@@ -65,32 +76,31 @@ pub(super) fn read(memory: &Memory) -> Result<Symbols> {
 }
 
 impl Places {
-    /// As VMCOREINFO gives them (since Linux 6.0).
-    fn of(memory: &Memory, info: &VmcoreInfo) -> Result<Self> {
+    /// As VMCOREINFO gives them (since Linux 6.0, and where distributions have carried that back); `None` if it does not.
+    fn named(memory: &Memory, info: &VmcoreInfo) -> Result<Option<Self>> {
         let symbol = |name: &str| info.symbol(name);
-        let missing = Error::NoSymbols { reason: "VMCOREINFO does not say where kallsyms is" };
-        let count = symbol("kallsyms_num_syms").ok_or(missing.clone())?;
+        let parts = (
+            symbol("kallsyms_num_syms"),
+            symbol("kallsyms_names"),
+            symbol("kallsyms_token_table"),
+            symbol("kallsyms_token_index"),
+            symbol("kallsyms_offsets").or_else(|| symbol("kallsyms_addresses")),
+            symbol("_stext"),
+        );
+        let (Some(count), Some(names), Some(tokens), Some(token_index), Some(addresses), Some(stext)) = parts
+        else {
+            return Ok(None);
+        };
         let count = memory.u32(count).map_err(error::of("kallsyms_num_syms"))?;
         if count == 0 || count > MOST_SYMBOLS {
             return Err(Error::NoSymbols { reason: "kallsyms_num_syms is impossible" });
         }
-        let offsets = symbol("kallsyms_offsets");
-        let base = match symbol("kallsyms_relative_base") {
+        let relative_base = match symbol("kallsyms_relative_base") {
             Some(place) => Some(memory.u64(place).map_err(error::of("kallsyms_relative_base"))?),
             None => None,
         };
-        let parts = (
-            symbol("kallsyms_names"),
-            symbol("kallsyms_token_table"),
-            symbol("kallsyms_token_index"),
-            offsets.or_else(|| symbol("kallsyms_addresses")),
-            symbol("_stext"),
-        );
-        let (Some(names), Some(tokens), Some(token_index), Some(addresses), Some(stext)) = parts else {
-            return Err(missing);
-        };
-        let absolute = offsets.is_none();
-        Ok(Self { count, names, tokens, token_index, addresses, absolute, relative_base: base, stext })
+        let absolute = symbol("kallsyms_offsets").is_none();
+        Ok(Some(Self { count, names, tokens, token_index, addresses, absolute, relative_base, stext }))
     }
 }
 

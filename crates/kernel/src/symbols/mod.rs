@@ -2,6 +2,7 @@
 
 mod kallsyms;
 pub(crate) mod modules;
+mod scan;
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -65,7 +66,7 @@ impl Symbols {
     /// Reads the kernel's own symbol table.
     ///
     /// # Errors
-    /// VMCOREINFO does not name its parts (kernels before 6.0), or they cannot be read or make no sense.
+    /// It is not where VMCOREINFO says or cannot be found, cannot be read, or makes no sense.
     pub fn read(memory: &Memory) -> Result<Self> {
         kallsyms::read(memory)
     }

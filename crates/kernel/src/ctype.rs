@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use btfkit_btf::declaration::declare;
-use btfkit_btf::{Btf, Kind, TypeId};
+use btfkit_btf::{Btf, Kind, Type, TypeId};
 
 /// A type.
 #[derive(Clone, Debug)]
@@ -110,7 +110,14 @@ impl CType {
             Self::Void => format!("void {name}"),
             Self::Btf(btf, id) => declare(btf, *id, name),
             Self::Pointer(target) => {
-                let outer = matches!(target.shape(), Shape::Array(..) | Shape::Function);
+                let outer = match &**target {
+                    Self::Array(..) => true,
+                    // A typedef of an array needs none.
+                    Self::Btf(btf, id) => {
+                        matches!(btf.get(*id).map(Type::kind), Ok(Kind::Array | Kind::FuncProto))
+                    }
+                    _ => false,
+                };
                 target.declare(&if outer { format!("(*{name})") } else { format!("*{name}") })
             }
             Self::Array(element, count) => element.declare(&format!("{name}[{count}]")),

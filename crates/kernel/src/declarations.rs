@@ -2,7 +2,7 @@
 //! kernels can be used as they are. A declaration counts only where the kernel has a symbol of that name and the type.
 
 /// Names and C types. A type that begins with `percpu` is one for each processor.
-pub(crate) const DECLARATIONS: [(&str, &str); 171] = [
+pub(crate) const DECLARATIONS: [(&str, &str); 170] = [
     ("__cpu_active_mask", "struct cpumask"),
     ("__cpu_dying_mask", "struct cpumask"),
     ("__cpu_online_mask", "struct cpumask"),
@@ -150,7 +150,6 @@ pub(crate) const DECLARATIONS: [(&str, &str); 171] = [
     ("sparse_irqs", "struct maple_tree"),
     ("super_blocks", "struct list_head"),
     ("suppress_printk", "int"),
-    ("swap_info", "struct swap_info_struct *[32]"),
     ("sys_tz", "struct timezone"),
     ("system_state", "enum system_states"),
     ("system_wq", "struct workqueue_struct *"),
@@ -175,3 +174,13 @@ pub(crate) const DECLARATIONS: [(&str, &str); 171] = [
     ("workqueues", "struct list_head"),
     ("wq_unbound_cpumask", "cpumask_var_t"),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::DECLARATIONS;
+
+    #[test]
+    fn names_are_sorted_and_there_once() {
+        assert!(DECLARATIONS.is_sorted_by(|a, b| a.0 < b.0));
+    }
+}

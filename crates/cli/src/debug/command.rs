@@ -123,5 +123,7 @@ fn help(_: &Session, name: &str) -> crate::Outcome {
 
 const EXPRESSIONS: &str = "\nexpressions: C's operators, casts, sizeof, offsetof(T, m), container_of(p, T, m), and\n  \
     per_cpu(x, CPU)             a processor's own          a[0..4]        several elements\n  \
-    list(head, T, member)       a list's elements; also hlist, llist, rbtree; .member is that of each\n  \
+    list(head, T, member)       each element of a list; also hlist, llist, rbtree, chain(first, T, next)\n  \
+    xarray(x, T)                each element that it points to; also idr(x, T), maple(x, T)\n  \
+    EXPR.{member, member}       a table of members\n  \
     name#2, module:name         one of several variables of a name\n";

@@ -60,6 +60,33 @@ pub(super) fn text(out: &mut String, shown: &Shown, depth: usize) {
     }
 }
 
+/// A value on one line: text without quotes, the rest as it is.
+pub(super) fn one_line(shown: &Shown) -> String {
+    if let Shown::Text(shown) = shown {
+        return shown.text.escape_debug().to_string();
+    }
+    let mut out = String::new();
+    text(&mut out, shown, 0);
+    out.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Rows with their cells one below the other; the first row is the head.
+pub(super) fn table(rows: &[Vec<String>]) -> String {
+    let columns = rows.first().map_or(0, Vec::len);
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..columns).map(width).collect();
+    let mut out = String::new();
+    for (index, row) in rows.iter().enumerate() {
+        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
+        let line = cells.collect::<Vec<_>>().join("  ");
+        let _ = match index {
+            0 => writeln!(out, "{HEAD}{}{HEAD:#}", line.trim_end()),
+            _ => writeln!(out, "{}", line.trim_end()),
+        };
+    }
+    out
+}
+
 fn indent(out: &mut String, depth: usize) {
     out.extend(std::iter::repeat_n("    ", depth));
 }

@@ -3,8 +3,8 @@
 use btfkit_btf::Kind;
 use btfkit_vmcore::VirtualAddress;
 
-use super::iterate;
 use super::{BaseType, Binary, Derivation, Expression, ExpressionError, Step, TypeName, Unary};
+use super::{held, iterate};
 use crate::ctype::{CType, INT, LONG, Shape, UNSIGNED_LONG};
 use crate::value::{Value, ValueError, field};
 use crate::{Address, Kernel, Variable};
@@ -46,6 +46,10 @@ impl<'k> Evaluator<'k> {
                 let ctype = resolve(self.kernel, name)?;
                 let (offset, _) = offset_of(&ctype, steps)?;
                 iterate::walk(self.kernel.memory(), *chain, &self.one(start)?, &ctype, offset)
+            }
+            Expression::Held(holder, start, name) => {
+                let ctype = resolve(self.kernel, name)?;
+                held::walk(self.kernel.memory(), *holder, &self.one(start)?, &ctype)
             }
             Expression::Member { of, name, through_pointer } => {
                 let of = self.values(of)?;
@@ -370,6 +374,21 @@ fn named(kernel: &Kernel, name: &str, kinds: &[Kind]) -> Result<CType> {
         Some(CType::Btf(source.btf.clone(), ty.id()))
     });
     found.ok_or_else(|| ExpressionError::Unknown(name.to_owned()))
+}
+
+/// The value that a path of members leads to. Pointers on the way are followed.
+pub(super) fn follow(kernel: &Kernel, of: &Value, path: &[Step]) -> Result<Value> {
+    let mut value = of.clone();
+    for step in path {
+        if let (Step::Member(_), Shape::Pointer(_)) = (step, value.ctype.shape()) {
+            value = value.target(kernel.memory())?;
+        }
+        value = match step {
+            Step::Member(name) => value.member(name)?,
+            Step::Element(index) => value.element(kernel.memory(), i128::from(*index))?,
+        };
+    }
+    Ok(value)
 }
 
 /// Offset in bytes of a member, and its type.

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use btfkit_vmcore::{Memory, VirtualAddress};
 
 use super::{Chain, ExpressionError};
-use crate::ctype::CType;
+use crate::ctype::{CType, Shape};
 use crate::value::Value;
 
 type Result<T> = std::result::Result<T, ExpressionError>;
@@ -22,13 +22,22 @@ pub(super) fn walk(
     offset: u64,
 ) -> Result<Vec<Value>> {
     let head = match start.address() {
-        Some(address) if !matches!(start.ctype.shape(), crate::ctype::Shape::Pointer(_)) => address,
+        Some(address) if !matches!(start.ctype.shape(), Shape::Pointer(_)) => address,
         _ => VirtualAddress(start.to_number(memory)? as u64),
     };
     let nodes = match chain {
         Chain::List => list(memory, head)?,
         Chain::HashList | Chain::LockLessList => chained(memory, head)?,
         Chain::RedBlackTree => red_black_tree(memory, memory.pointer(head)?)?,
+        // These chain the elements themselves, not members of them.
+        Chain::Pointers => {
+            let first = match start.ctype.shape() {
+                Shape::Pointer(_) => start.to_number(memory)? as u64,
+                _ => head.0,
+            };
+            let elements = pointers(memory, VirtualAddress(first), offset)?;
+            return Ok(elements.into_iter().map(|element| Value::at(ctype.clone(), element)).collect());
+        }
     };
     let element =
         |node: VirtualAddress| Value::at(ctype.clone(), VirtualAddress(node.0.wrapping_sub(offset)));
@@ -82,6 +91,20 @@ fn chained(memory: &Memory, head: VirtualAddress) -> Result<Vec<VirtualAddress>>
     while node.0 != 0 {
         nodes.push(node)?;
         node = memory.pointer(node)?;
+    }
+    Ok(nodes.nodes)
+}
+
+/// Elements whose member at `offset` points to the next, up to NULL or the first again.
+fn pointers(memory: &Memory, first: VirtualAddress, offset: u64) -> Result<Vec<VirtualAddress>> {
+    let mut nodes = Nodes::new();
+    let mut node = first;
+    while node.0 != 0 {
+        nodes.push(node)?;
+        node = memory.pointer(VirtualAddress(node.0.wrapping_add(offset)))?;
+        if node == first {
+            break;
+        }
     }
     Ok(nodes.nodes)
 }

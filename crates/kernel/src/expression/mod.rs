@@ -9,11 +9,12 @@
 //! ```
 //!
 //! All of C's operators are there but assignments and the comma. Beyond C: `a[0..4]` are several elements; `list`, `hlist`,
-//! `rbtree` and `llist` walk what the kernel chains together and give each element; a member of several values is that member of
-//! each. A name is, in this order: a variable, an enumerator, a function, a symbol. Of several variables of one name,
+//! `llist`, `rbtree`, `chain`, `xarray`, `idr` and `maple` walk what the kernel chains together and give each element; a member
+//! of several values is that member of each; `.{pid, comm}` selects several members for a table. A name is, in this order: a variable, an enumerator, a function, a symbol. Of several variables of one name,
 //! `name#2` is the second, `module:name` that of a module.
 
 mod evaluate;
+mod held;
 mod iterate;
 mod lex;
 mod parse;
@@ -31,6 +32,30 @@ use crate::{Kernel, ValueError};
 pub fn evaluate(kernel: &Kernel, text: &str) -> Result<Vec<Value>, ExpressionError> {
     let expression = parse::parse(text, &|name| evaluate::names_a_type(kernel, name))?;
     evaluate::Evaluator::new(kernel).values(&expression)
+}
+
+/// A selection of members, of each value of an expression.
+#[derive(Clone, Debug)]
+pub struct Selection {
+    /// The members as they were written.
+    pub columns: Vec<String>,
+    /// For each value, its members, or why they are not there.
+    pub rows: Vec<Vec<Result<Value, ExpressionError>>>,
+}
+
+/// Evaluates an expression that ends in a selection of members: `list(…).{pid, comm, mm->total_vm}`. `None` if it does not.
+///
+/// # Errors
+/// As [`evaluate`], of what stands before the selection.
+pub fn select(kernel: &Kernel, text: &str) -> Option<Result<Selection, ExpressionError>> {
+    let (of, members) = text.trim().strip_suffix('}')?.rsplit_once(".{")?;
+    let columns: Vec<String> = members.split(',').map(|member| member.trim().to_owned()).collect();
+    let paths: Result<Vec<_>, _> = columns.iter().map(|column| parse::path(column)).collect();
+    let values = paths.and_then(|paths| Ok((paths, evaluate(kernel, of)?)));
+    Some(values.map(|(paths, values)| {
+        let row = |value: &Value| paths.iter().map(|path| evaluate::follow(kernel, value, path)).collect();
+        Selection { columns, rows: values.iter().map(row).collect() }
+    }))
 }
 
 /// What is wrong with an expression.
@@ -114,6 +139,8 @@ enum Expression {
     PerCpu(Box<Expression>, Box<Expression>),
     /// A walk over a kernel's data structure: where it starts, what the elements are, and by which member they are chained.
     Walk(Chain, Box<Expression>, TypeName, Vec<Step>),
+    /// A walk over a structure that holds pointers to its elements.
+    Held(Holder, Box<Expression>, TypeName),
 }
 
 /// How elements are chained together.
@@ -127,6 +154,19 @@ enum Chain {
     LockLessList,
     /// `struct rb_root` or `rb_root_cached`: in order.
     RedBlackTree,
+    /// A pointer to the first; a member points to the next.
+    Pointers,
+}
+
+/// What holds pointers to elements.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Holder {
+    /// `struct xarray`; also `struct radix_tree_root`, which has been one since Linux 4.20.
+    XArray,
+    /// `struct idr`.
+    Idr,
+    /// `struct maple_tree` (since Linux 6.1).
+    MapleTree,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,7 +1,9 @@
 //! From words to an expression, by C's rules of precedence.
 
 use super::lex::{Token, TokenKind, tokens};
-use super::{BaseType, Binary, Chain, Derivation, Expression, ExpressionError, Step, TypeName, Unary};
+use super::{
+    BaseType, Binary, Chain, Derivation, Expression, ExpressionError, Holder, Step, TypeName, Unary,
+};
 
 type Result<T> = std::result::Result<T, ExpressionError>;
 
@@ -22,6 +24,16 @@ pub(super) fn type_name(text: &str, is_type: &dyn Fn(&str) -> bool) -> Option<Ty
     let mut parser = Parser { tokens: tokens(text).ok()?, next: 0, depth: 0, is_type };
     let name = parser.type_name().ok()??;
     (parser.peek() == &TokenKind::End).then_some(name)
+}
+
+/// A path of members: `mm->total_vm`, `se.load.weight`, `comm[0]`. `->` and `.` are the same.
+pub(super) fn path(text: &str) -> Result<Vec<Step>> {
+    let mut parser = Parser { tokens: tokens(text)?, next: 0, depth: 0, is_type: &|_| false };
+    let steps = parser.steps()?;
+    if parser.peek() != &TokenKind::End {
+        return Err(parser.expected("the end of the member"));
+    }
+    Ok(steps)
 }
 
 struct Parser<'p> {
@@ -195,7 +207,8 @@ impl Parser<'_> {
             "hlist" => Some(Chain::HashList),
             "llist" => Some(Chain::LockLessList),
             "rbtree" => Some(Chain::RedBlackTree),
-            "offsetof" | "container_of" | "per_cpu" => None,
+            "chain" => Some(Chain::Pointers),
+            "offsetof" | "container_of" | "per_cpu" | "xarray" | "idr" | "maple" => None,
             _ => return Ok(None),
         };
         if !self.take("(") {
@@ -211,6 +224,16 @@ impl Parser<'_> {
                 let variable = self.choice()?;
                 self.want(",")?;
                 Expression::PerCpu(variable.into(), self.choice()?.into())
+            }
+            ("xarray" | "idr" | "maple", _) => {
+                let start = self.choice()?;
+                self.want(",")?;
+                let holder = match name {
+                    "xarray" => Holder::XArray,
+                    "idr" => Holder::Idr,
+                    _ => Holder::MapleTree,
+                };
+                Expression::Held(holder, start.into(), self.wanted_type()?)
             }
             (_, chain) => {
                 let start = self.choice()?;
@@ -232,7 +255,7 @@ impl Parser<'_> {
     fn steps(&mut self) -> Result<Vec<Step>> {
         let mut steps = vec![Step::Member(self.name()?)];
         loop {
-            if self.take(".") {
+            if self.take(".") || self.take("->") {
                 steps.push(Step::Member(self.name()?));
             } else if self.take("[") {
                 steps.push(Step::Element(self.count()?));

@@ -1,8 +1,8 @@
 //! `p`, `whatis`, `ptype`.
 
 use btfkit_btf::declaration::define;
-use btfkit_kernel::expression::{self, evaluate};
-use btfkit_kernel::show::{Limits, Numbers, Shown, show};
+use btfkit_kernel::expression::{self, ExpressionError, Selection, evaluate};
+use btfkit_kernel::show::{ErrorShown, Limits, Numbers, Shown, show};
 use btfkit_kernel::{Shape, Value};
 
 use crate::debug::{Session, render};
@@ -13,6 +13,9 @@ pub(in crate::debug) fn print(session: &Session, text: &str) -> crate::Outcome {
         return Err("p wants an expression: p init_task.comm".into());
     }
     let limits = Limits { numbers, ..Limits::default() };
+    if let Some(selection) = expression::select(&session.kernel, text) {
+        return table(session, text, selection?, limits);
+    }
     let values = evaluate(&session.kernel, text)?;
     let shown: Vec<Shown> = values.iter().map(|value| show(&session.kernel, value, limits)).collect();
     // One value that cannot be read is the answer's failure; among several it is one answer.
@@ -41,6 +44,25 @@ pub(in crate::debug) fn print(session: &Session, text: &str) -> crate::Outcome {
         out.push('\n');
     }
     crate::print(&out)
+}
+
+/// A row for each value, a column for each member.
+fn table(session: &Session, text: &str, selection: Selection, limits: Limits) -> crate::Outcome {
+    let cell = |value: &Result<Value, ExpressionError>| match value {
+        Ok(value) => show(&session.kernel, value, limits),
+        Err(error) => Shown::Error(ErrorShown { error: error.to_string() }),
+    };
+    let rows: Vec<Vec<Shown>> = selection.rows.iter().map(|row| row.iter().map(cell).collect()).collect();
+    let objects = rows.iter().map(|row| {
+        let members = selection.columns.iter().cloned().zip(row.iter().map(render::json));
+        serde_json::Value::Object(members.collect())
+    });
+    let json = serde_json::json!({"expression": text, "rows": objects.collect::<Vec<_>>()});
+    session.answer(&json, || {
+        let cells = rows.iter().map(|row| row.iter().map(render::one_line).collect());
+        let all: Vec<Vec<String>> = std::iter::once(selection.columns.clone()).chain(cells).collect();
+        render::table(&all)
+    })
 }
 
 /// `/x` before an expression.

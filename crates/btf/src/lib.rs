@@ -27,6 +27,7 @@ mod builder;
 pub mod check;
 pub mod declaration;
 pub mod dedup;
+pub mod dump;
 mod error;
 pub mod ext;
 mod header;

@@ -2,11 +2,11 @@
 
 mod completions;
 mod demo;
+mod dump;
 mod encode;
 #[allow(dead_code)]
 mod input;
 mod language;
-#[allow(dead_code)]
 mod selector;
 mod summary;
 
@@ -26,6 +26,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Encode(encode::Arguments),
+    Dump(dump::Arguments),
     Demo(demo::Arguments),
     Completions(completions::Arguments),
 }
@@ -49,6 +50,7 @@ impl std::error::Error for No {}
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Encode(arguments) => encode::run(&arguments),
+        Command::Dump(arguments) => dump::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments),
     };
@@ -74,10 +76,18 @@ fn put(bytes: &[u8]) -> Outcome {
     write_to(&mut std::io::stdout().lock(), bytes)
 }
 
+/// Lets `write` write to standard output, piece by piece.
+fn stream(write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>) -> Outcome {
+    let mut out = std::io::stdout().lock();
+    write(&mut out).and_then(|()| out.flush()).map_err(cannot_write)
+}
+
 fn write_to(out: &mut impl Write, bytes: &[u8]) -> Outcome {
-    out.write_all(bytes).and_then(|()| out.flush()).map_err(|error| {
-        std::io::Error::new(error.kind(), format!("standard output: cannot write: {error}")).into()
-    })
+    out.write_all(bytes).and_then(|()| out.flush()).map_err(cannot_write)
+}
+
+fn cannot_write(error: std::io::Error) -> Box<dyn std::error::Error> {
+    std::io::Error::new(error.kind(), format!("standard output: cannot write: {error}")).into()
 }
 
 fn is_broken_pipe(error: &(dyn std::error::Error + 'static)) -> bool {

@@ -1,0 +1,108 @@
+//! `btfkit dump`: types as text.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use btfkit_btf::dump::{json, raw};
+use btfkit_btf::{Btf, Type};
+use btfkit_encode::atomic_file::atomic_write;
+use clap::{Args, ValueEnum};
+
+use crate::input::Input;
+use crate::selector::{self, Selector};
+
+/// Print types: as bpftool does, or as JSON
+///
+/// All of a file's own types, or those selected; types of a base are printed only when they are selected.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    btfkit dump /sys/kernel/btf/vmlinux\n  \
+    btfkit dump vmlinux 'struct task_struct' 42\n  \
+    btfkit dump nf_tables.ko --base vmlinux --format json -o nf_tables.json")]
+pub(crate) struct Arguments {
+    /// Raw BTF, an ELF file with a section .BTF, or "-" for standard input
+    file: PathBuf,
+
+    /// Print only these types: a name, a kind and a name ("struct file"), or an id
+    #[arg(value_name = "NAME|ID", value_parser = selector::parse)]
+    selectors: Vec<Selector>,
+
+    /// What to print
+    #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
+    format: Format,
+
+    /// The BTF that FILE is split on (raw BTF, or an ELF file with a section .BTF)
+    #[arg(short = 'B', long, value_name = "FILE")]
+    base: Option<PathBuf>,
+
+    /// Write to this file instead of standard output
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+enum Format {
+    /// A line for each type and member, as `bpftool btf dump` prints them
+    #[default]
+    Raw,
+    /// One JSON object, a line for each type, with the keys of `bpftool -j btf dump`
+    Json,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> crate::Outcome {
+    let input = Input::open(&arguments.file, arguments.base.as_deref())?;
+    let selected = select(&input, &arguments.selectors)?;
+    let write = |out: &mut dyn Write| match arguments.format {
+        Format::Raw => write_raw(out, &selected),
+        Format::Json => write_json(out, &selected),
+    };
+    match arguments.output.as_deref() {
+        Some(path) if path != Path::new("-") => Ok(atomic_write(path, |file| write(file))?),
+        _ => crate::stream(write),
+    }
+}
+
+/// The types to print, in the order of their ids, each once.
+fn select<'b>(input: &'b Input, selectors: &[Selector]) -> Result<Vec<Type<'b>>, String> {
+    let btf: &Btf<'static> = &input.btf;
+    if selectors.is_empty() {
+        return Ok(btf.types().collect());
+    }
+    let mut selected = Vec::new();
+    for selector in selectors {
+        selected.extend(selector.find(btf).map_err(|error| format!("{}: {error}", input.name()))?);
+    }
+    selected.sort_unstable_by_key(|ty| ty.id());
+    selected.dedup_by_key(|ty| ty.id());
+    Ok(selected)
+}
+
+/// Text is handed on in pieces of this many bytes.
+const PIECE: usize = 1 << 16;
+
+fn write_raw(out: &mut dyn Write, types: &[Type<'_>]) -> io::Result<()> {
+    let mut text = Vec::with_capacity(2 * PIECE);
+    for &ty in types {
+        raw::write(&mut text, ty);
+        if text.len() >= PIECE {
+            out.write_all(&text)?;
+            text.clear();
+        }
+    }
+    out.write_all(&text)
+}
+
+fn write_json(out: &mut dyn Write, types: &[Type<'_>]) -> io::Result<()> {
+    let mut text = Vec::with_capacity(2 * PIECE);
+    text.extend_from_slice(b"{\"types\":[");
+    for (index, &ty) in types.iter().enumerate() {
+        text.extend_from_slice(if index == 0 { b"\n" } else { b",\n" });
+        json::write(&mut text, ty);
+        if text.len() >= PIECE {
+            out.write_all(&text)?;
+            text.clear();
+        }
+    }
+    text.extend_from_slice(b"\n]}\n");
+    out.write_all(&text)
+}

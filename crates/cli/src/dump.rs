@@ -8,7 +8,7 @@ use btfkit_btf::{Btf, Type};
 use btfkit_encode::atomic_file::atomic_write;
 use clap::{Args, ValueEnum};
 
-use crate::input::Input;
+use crate::input::{Input, Source};
 use crate::selector::{self, Selector};
 
 /// Print types: as bpftool does, or as JSON
@@ -50,11 +50,14 @@ enum Format {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> crate::Outcome {
-    let input = Input::open(&arguments.file, arguments.base.as_deref())?;
+    let source = Source::read(&arguments.file)?;
+    let base = source.base(arguments.base.as_deref())?;
+    // What is broken is worth looking at: bpftool shows it too.
+    let input = source.open_unchecked(base)?;
     let selected = select(&input, &arguments.selectors)?;
     let write = |out: &mut dyn Write| match arguments.format {
         Format::Raw => write_raw(out, &selected),
-        Format::Json => write_json(out, &selected),
+        Format::Json => write_json(out, &input.btf, &selected),
     };
     match arguments.output.as_deref() {
         Some(path) if path != Path::new("-") => Ok(atomic_write(path, |file| write(file))?),
@@ -92,17 +95,17 @@ fn write_raw(out: &mut dyn Write, types: &[Type<'_>]) -> io::Result<()> {
     out.write_all(&text)
 }
 
-fn write_json(out: &mut dyn Write, types: &[Type<'_>]) -> io::Result<()> {
+fn write_json(out: &mut dyn Write, btf: &Btf<'_>, types: &[Type<'_>]) -> io::Result<()> {
     let mut text = Vec::with_capacity(2 * PIECE);
-    text.extend_from_slice(b"{\"types\":[");
-    for (index, &ty) in types.iter().enumerate() {
-        text.extend_from_slice(if index == 0 { b"\n" } else { b",\n" });
-        json::write(&mut text, ty);
+    let mut document = json::Document::new(btf);
+    document.begin(&mut text);
+    for &ty in types {
+        document.write(&mut text, ty);
         if text.len() >= PIECE {
             out.write_all(&text)?;
             text.clear();
         }
     }
-    text.extend_from_slice(b"\n]}\n");
+    document.end(&mut text);
     out.write_all(&text)
 }

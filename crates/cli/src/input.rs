@@ -91,8 +91,22 @@ impl Source {
         given.or(self.known_base.as_deref()).map(base).transpose()
     }
 
-    /// Opens the BTF on this base.
+    /// Opens the BTF on this base; what refers to types that are not there is taken for split BTF without its base.
     pub(crate) fn open(self, base: Option<Arc<Btf<'static>>>) -> Result<Input> {
+        let alone = base.is_none();
+        let input = self.open_unchecked(base)?;
+        if alone && refers_beyond(&input.btf) {
+            let name = input.name();
+            return Err(format!(
+                "{name}: refers to types that it does not have: if it is split BTF, give its base with --base"
+            )
+            .into());
+        }
+        Ok(input)
+    }
+
+    /// Opens the BTF on this base, whatever its types refer to.
+    pub(crate) fn open_unchecked(self, base: Option<Arc<Btf<'static>>>) -> Result<Input> {
         let alone = base.is_none();
         let btf = match base {
             Some(base) => Btf::parse_split(self.btf.clone(), base),
@@ -105,12 +119,6 @@ impl Source {
             }
             error => format!("{name}: {error}"),
         })?;
-        if alone && refers_beyond(&btf) {
-            return Err(format!(
-                "{name}: refers to types that it does not have: if it is split BTF, give its base with --base"
-            )
-            .into());
-        }
         Ok(Input { source: self, btf: Arc::new(btf) })
     }
 }

@@ -1,17 +1,18 @@
-//! What the forms have in common: numbers as text, and how names and encodings are written.
+//! What the forms have in common: names, numbers, and the words for encodings and linkage.
 
-use crate::{IntEncoding, Kind, Linkage, Type};
+use crate::{Linkage, StringOffset, Type};
 
-/// Stands where there is no name.
-pub const ANONYMOUS: &str = "(anon)";
-
-/// The name, or [`ANONYMOUS`].
+/// A string of the blob that `ty` is stored in, as bpftool shows it: "(anon)" where there is none, "(invalid)" where the
+/// offset lies outside the strings. (A name may be empty without being absent: its offset then leads to a NUL.)
 #[inline]
-pub(super) fn name_or_anonymous(name: &[u8]) -> &[u8] {
-    if name.is_empty() { ANONYMOUS.as_bytes() } else { name }
+pub(super) fn string<'a>(ty: Type<'a>, offset: StringOffset) -> &'a [u8] {
+    if offset.is_empty() {
+        return b"(anon)";
+    }
+    ty.owner().string(offset).unwrap_or(b"(invalid)")
 }
 
-/// How the bits of an INT are read. Only one of the flags may be set: a word with others has no name.
+/// How the bits of an INT are read. A word with more than one flag, or an unknown one, has no name.
 pub(super) fn int_encoding(ty: Type<'_>) -> &'static str {
     match ty.word(3) >> 24 & 0xf {
         0 => "(none)",
@@ -27,6 +28,11 @@ pub(super) fn enum_encoding(ty: Type<'_>) -> &'static str {
     if ty.kind_flag() { "SIGNED" } else { "UNSIGNED" }
 }
 
+/// What a forward declaration is of.
+pub(super) fn forward_kind(ty: Type<'_>) -> &'static str {
+    if ty.kind_flag() { "union" } else { "struct" }
+}
+
 /// Linkage of a function or a variable.
 pub(super) fn linkage(ty: Type<'_>) -> &'static str {
     match ty.linkage() {
@@ -39,7 +45,8 @@ pub(super) fn linkage(ty: Type<'_>) -> &'static str {
 
 /// Appends a number in decimal.
 #[inline]
-pub(super) fn number(out: &mut Vec<u8>, mut value: u64) {
+pub(super) fn number(out: &mut Vec<u8>, value: impl Into<u64>) {
+    let mut value: u64 = value.into();
     let mut digits = [0; 20];
     let mut start = digits.len();
     loop {
@@ -53,11 +60,44 @@ pub(super) fn number(out: &mut Vec<u8>, mut value: u64) {
     out.extend_from_slice(&digits[start..]);
 }
 
-/// Appends a number in decimal, with its sign when negative.
+/// Appends an enumerator's value, or a like number that may be below zero.
 #[inline]
-pub(super) fn signed(out: &mut Vec<u8>, value: i64) {
+pub(super) fn signed(out: &mut Vec<u8>, value: i128) {
     if value < 0 {
         out.push(b'-');
     }
-    number(out, value.unsigned_abs());
+    number(out, value.unsigned_abs() as u64);
+}
+
+/// Appends a word in hexadecimal.
+pub(super) fn hexadecimal(out: &mut Vec<u8>, word: u32) {
+    let digits = 8 - (word | 1).leading_zeros() / 4;
+    for digit in (0..digits).rev() {
+        out.push(b"0123456789abcdef"[(word >> (4 * digit) & 0xf) as usize]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(write: impl FnOnce(&mut Vec<u8>)) -> String {
+        let mut out = Vec::new();
+        write(&mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn numbers_read_as_the_standard_library_writes_them() {
+        for value in [0, 1, 9, 10, 99, 100, 12_345_678_901, u64::MAX] {
+            assert_eq!(text(|out| number(out, value)), value.to_string());
+            assert_eq!(text(|out| signed(out, i128::from(value))), value.to_string());
+            let negative = -i128::from(value >> 1);
+            assert_eq!(text(|out| signed(out, negative)), negative.to_string());
+        }
+        for word in [0, 1, 0xf, 0x10, 0xabc, 0x0fff_ffff, u32::MAX] {
+            assert_eq!(text(|out| hexadecimal(out, word)), format!("{word:x}"));
+        }
+        assert_eq!(text(|out| signed(out, i64::MIN.into())), i64::MIN.to_string());
+    }
 }

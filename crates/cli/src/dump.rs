@@ -8,7 +8,7 @@ use btfkit_btf::{Btf, Type};
 use btfkit_encode::atomic_file::atomic_write;
 use clap::{Args, ValueEnum};
 
-use crate::input::{Input, Source};
+use crate::input::{Input, Source, refers_beyond};
 use crate::selector::{self, Selector};
 
 /// Print types: as bpftool does, or as JSON
@@ -50,10 +50,7 @@ enum Format {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> crate::Outcome {
-    let source = Source::read(&arguments.file)?;
-    let base = source.base(arguments.base.as_deref())?;
-    // What is broken is worth looking at: bpftool shows it too.
-    let input = source.open_unchecked(base)?;
+    let input = open(arguments)?;
     let selected = select(&input, &arguments.selectors)?;
     let write = |out: &mut dyn Write| match arguments.format {
         Format::Raw => write_raw(out, &selected),
@@ -63,6 +60,21 @@ pub(crate) fn run(arguments: &Arguments) -> crate::Outcome {
         Some(path) if path != Path::new("-") => Ok(atomic_write(path, |file| write(file))?),
         _ => crate::stream(write),
     }
+}
+
+/// Opens the BTF as the file stores it, broken or not: bpftool shows it too, and what is broken is worth looking at.
+fn open(arguments: &Arguments) -> Result<Input, Box<dyn std::error::Error>> {
+    let source = Source::read(&arguments.file)?.stored()?;
+    let base = source.base(arguments.base.as_deref())?;
+    let alone = base.is_none();
+    let input = source.open_unchecked(base)?;
+    if alone && refers_beyond(&input.btf) {
+        anstream::eprintln!(
+            "{NOTE}note:{NOTE:#} {}: refers to types that it does not have: if it is split BTF, give its base with --base",
+            input.name()
+        );
+    }
+    Ok(input)
 }
 
 /// The types to print, in the order of their ids, each once.
@@ -79,6 +91,8 @@ fn select<'b>(input: &'b Input, selectors: &[Selector]) -> Result<Vec<Type<'b>>,
     selected.dedup_by_key(|ty| ty.id());
     Ok(selected)
 }
+
+const NOTE: anstyle::Style = anstyle::AnsiColor::Yellow.on_default().bold();
 
 /// Text is handed on in pieces of this many bytes.
 const PIECE: usize = 1 << 16;

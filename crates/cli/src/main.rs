@@ -7,6 +7,7 @@ mod encode;
 #[allow(dead_code)]
 mod input;
 mod language;
+mod man;
 mod selector;
 mod summary;
 
@@ -29,6 +30,7 @@ enum Command {
     Dump(dump::Arguments),
     Demo(demo::Arguments),
     Completions(completions::Arguments),
+    Man(man::Arguments),
 }
 
 /// What a subcommand gives: an error is one line for a person.
@@ -53,6 +55,7 @@ fn main() -> ExitCode {
         Command::Dump(arguments) => dump::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments),
+        Command::Man(arguments) => man::run(&arguments),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

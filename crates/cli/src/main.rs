@@ -9,6 +9,7 @@ mod input;
 mod language;
 mod man;
 mod selector;
+mod size;
 mod summary;
 
 use std::io::Write;
@@ -28,6 +29,7 @@ struct Cli {
 enum Command {
     Encode(encode::Arguments),
     Dump(dump::Arguments),
+    Size(size::Arguments),
     Demo(demo::Arguments),
     Completions(completions::Arguments),
     Man(man::Arguments),
@@ -53,6 +55,7 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Encode(arguments) => encode::run(&arguments),
         Command::Dump(arguments) => dump::run(&arguments),
+        Command::Size(arguments) => size::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments),
         Command::Man(arguments) => man::run(&arguments),

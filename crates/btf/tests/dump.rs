@@ -1,6 +1,6 @@
 //! What a dump looks like: the expected lines are what bpftool 7.1 printed of the same bytes.
 
-use btfkit_btf::dump::{json, raw};
+use btfkit_btf::dump::{Output, json, raw};
 use btfkit_btf::{
     Array, Btf, Builder, ByteOrder, Enumerator, IntEncoding, Kind, Linkage, Member, Param, SectionEntry,
     StringOffset, TypeId,
@@ -31,17 +31,21 @@ fn blob(order: ByteOrder, records: &[u32], layout: &[u8], strings: &[u8]) -> Vec
 }
 
 fn raw_text(btf: &Btf<'_>) -> String {
-    let mut out = Vec::new();
-    btf.types().for_each(|ty| raw::write(&mut out, ty));
-    String::from_utf8(out).unwrap()
+    let mut text = Vec::new();
+    let mut out = Output::new(&mut text);
+    btf.types().for_each(|ty| raw::write(&mut out, ty).unwrap());
+    out.finish().unwrap();
+    String::from_utf8(text).unwrap()
 }
 
 fn json_text(btf: &Btf<'_>) -> String {
-    let (mut out, mut document) = (Vec::new(), json::Document::new(btf));
+    let mut text = Vec::new();
+    let (mut out, mut document) = (Output::new(&mut text), json::Document::new(btf));
     document.begin(&mut out);
-    btf.types().for_each(|ty| document.write(&mut out, ty));
+    btf.types().for_each(|ty| document.write(&mut out, ty).unwrap());
     document.end(&mut out);
-    String::from_utf8(out).unwrap()
+    out.finish().unwrap();
+    String::from_utf8(text).unwrap()
 }
 
 const fn info(kind: u32, vlen: u32, flag: u32) -> u32 {
@@ -271,4 +275,68 @@ fn any_name_becomes_json() {
     for name in [r#""tab\tline\nquote\"back\\slash\u0001\u007f""#, "\"é√\"", "\"\u{fffd}\u{fffd}\""] {
         assert!(text.contains(name), "no {name} in {text}");
     }
+}
+
+/// Counts bytes, and the largest piece.
+#[derive(Default)]
+struct Counter {
+    bytes: usize,
+    largest: usize,
+}
+
+impl std::io::Write for Counter {
+    fn write(&mut self, piece: &[u8]) -> std::io::Result<usize> {
+        self.bytes += piece.len();
+        self.largest = self.largest.max(piece.len());
+        Ok(piece.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn long_names_used_often_take_neither_memory_nor_time_without_end() {
+    let members = 2_000;
+    let mut records = vec![0, info(4, members, 0), 8];
+    (0..members).for_each(|_| records.extend([1, 0, 0]));
+    records.extend([1, info(14, 0, 0), 0, 0, 1, info(15, members, 0), 8]);
+    (0..members).for_each(|_| records.extend([2, 0, 0]));
+    let mut strings = vec![b'"'; 1 << 20];
+    (strings[0], strings[(1 << 20) - 1]) = (0, 0);
+    let btf = Btf::parse(blob(ByteOrder::NATIVE, &records, b"", &strings)).unwrap();
+    let (mut lines, mut text) = (Counter::default(), Counter::default());
+    let mut out = Output::new(&mut lines);
+    btf.types().for_each(|ty| raw::write(&mut out, ty).unwrap());
+    out.finish().unwrap();
+    let (mut out, mut document) = (Output::new(&mut text), json::Document::new(&btf));
+    btf.types().for_each(|ty| document.write(&mut out, ty).unwrap());
+    out.finish().unwrap();
+    for counter in [lines, text] {
+        assert!(counter.bytes > 2 * members as usize * 4096, "names are shown");
+        assert!(counter.bytes < 2 * members as usize * 10_000, "{}", counter.bytes);
+        assert!(counter.largest < 1 << 18, "{}", counter.largest);
+    }
+}
+
+#[test]
+fn a_writer_that_fails_ends_the_dump() {
+    struct Full;
+    impl std::io::Write for Full {
+        fn write(&mut self, _: &[u8]) -> std::io::Result<usize> {
+            Err(std::io::ErrorKind::StorageFull.into())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut builder = Builder::new(ByteOrder::NATIVE);
+    let name = builder.string(&[b'x'; 4000]);
+    let member = Member { name, type_id: TypeId(1), ..Member::default() };
+    builder.aggregate(Kind::Struct, name, 8, &vec![member; 1000]).unwrap();
+    let btf = Btf::parse(builder.finish().unwrap()).unwrap();
+    let mut full = Full;
+    let written = raw::write(&mut Output::new(&mut full), btf.get(TypeId(1)).unwrap());
+    assert_eq!(written.unwrap_err().kind(), std::io::ErrorKind::StorageFull);
 }

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use btfkit_btf::dump::{json, raw};
+use btfkit_btf::dump::{Output, json, raw};
 use btfkit_btf::{Btf, Type};
 use btfkit_encode::atomic_file::atomic_write;
 use clap::{Args, ValueEnum};
@@ -94,32 +94,21 @@ fn select<'b>(input: &'b Input, selectors: &[Selector]) -> Result<Vec<Type<'b>>,
 
 const NOTE: anstyle::Style = anstyle::AnsiColor::Yellow.on_default().bold();
 
-/// Text is handed on in pieces of this many bytes.
-const PIECE: usize = 1 << 16;
-
 fn write_raw(out: &mut dyn Write, types: &[Type<'_>]) -> io::Result<()> {
-    let mut text = Vec::with_capacity(2 * PIECE);
+    let mut text = Output::new(out);
     for &ty in types {
-        raw::write(&mut text, ty);
-        if text.len() >= PIECE {
-            out.write_all(&text)?;
-            text.clear();
-        }
+        raw::write(&mut text, ty)?;
     }
-    out.write_all(&text)
+    text.finish()
 }
 
 fn write_json(out: &mut dyn Write, btf: &Btf<'_>, types: &[Type<'_>]) -> io::Result<()> {
-    let mut text = Vec::with_capacity(2 * PIECE);
+    let mut text = Output::new(out);
     let mut document = json::Document::new(btf);
     document.begin(&mut text);
     for &ty in types {
-        document.write(&mut text, ty);
-        if text.len() >= PIECE {
-            out.write_all(&text)?;
-            text.clear();
-        }
+        document.write(&mut text, ty)?;
     }
     document.end(&mut text);
-    out.write_all(&text)
+    text.finish()
 }

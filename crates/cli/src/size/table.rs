@@ -87,7 +87,10 @@ fn side_by_side(lines: &[Line], columns: &[Column]) -> String {
                     ..0 => LESS,
                     _ => MORE,
                 };
-                let _ = write!(text, " {style}{difference:>+10} {share:>8}{style:#}");
+                let _ = write!(text, " {style}{difference:>+10}{style:#}");
+                // Blanks at the end of a line are to be outside of a style, where they can be taken off.
+                let style = if share.is_empty() { Style::new() } else { style };
+                let _ = write!(text, "{style} {share:>8}{style:#}");
             }
         }
         out.push_str(text.trim_end());

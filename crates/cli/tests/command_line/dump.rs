@@ -102,7 +102,7 @@ fn as_bpftool_has_it(mut ty: Value) -> Value {
         // 32 bits without sign become 64 bits as if they had one.
         "ENUM" if object["encoding"] == "UNSIGNED" => {
             for value in object["values"].as_array_mut().unwrap() {
-                value["val"] = (value["val"].as_u64().unwrap() as u32 as i32 as i64 as u64).into();
+                value["val"] = (i64::from(value["val"].as_u64().unwrap() as u32 as i32) as u64).into();
             }
         }
         _ => {}
@@ -140,7 +140,8 @@ fn selected_types_are_printed_once_each_in_the_order_of_their_ids() {
     };
     let (second, fifth) = (record("2"), record("5"));
     assert_eq!(btfkit(&["dump", path(&file), "5", "2", "[5]"]).fine(), format!("{second}{fifth}"));
-    let name = all.lines().find(|line| line.contains("] STRUCT '")).unwrap();
+    let name = all.lines().find(|line| line.contains("] STRUCT '") && !line.contains("(anon)"));
+    let name = name.unwrap();
     let (id, name) = (&name[1..name.find(']').unwrap()], name.split('\'').nth(1).unwrap());
     assert_eq!(btfkit(&["dump", path(&file), &format!("struct {name}")]).fine(), record(id));
     let json = btfkit(&["dump", path(&file), "5", "--format", "json"]).json();

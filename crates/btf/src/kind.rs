@@ -30,14 +30,22 @@ macro_rules! kinds {
                     Self::Unknown(number) => number,
                 }
             }
+
+            /// The kind's name in the kernel's header, without its prefix; "UNKNOWN" for one that is not known here.
+            pub const fn text(self) -> &'static str {
+                match self {
+                    $(Self::$name => $text,)*
+                    Self::Unknown(_) => "UNKNOWN",
+                }
+            }
         }
 
         impl fmt::Display for Kind {
-            /// The kind's name in the kernel's header, without its prefix.
+            /// [`Kind::text`], or the number of an unknown kind: `KIND_42`.
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 match self {
-                    $(Self::$name => f.pad($text),)*
                     Self::Unknown(number) => write!(f, "KIND_{number}"),
+                    known => f.pad(known.text()),
                 }
             }
         }

@@ -3,12 +3,14 @@
 mod completions;
 mod debug;
 mod demo;
+mod dump;
 mod encode;
 #[allow(dead_code)]
 mod input;
 mod language;
-#[allow(dead_code)]
+mod man;
 mod selector;
+mod size;
 mod summary;
 
 use std::io::Write;
@@ -28,8 +30,11 @@ struct Cli {
 enum Command {
     Encode(encode::Arguments),
     Debug(debug::Arguments),
+    Dump(dump::Arguments),
+    Size(size::Arguments),
     Demo(demo::Arguments),
     Completions(completions::Arguments),
+    Man(man::Arguments),
 }
 
 /// What a subcommand gives: an error is one line for a person.
@@ -52,8 +57,11 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Encode(arguments) => encode::run(&arguments),
         Command::Debug(arguments) => debug::run(&arguments),
+        Command::Dump(arguments) => dump::run(&arguments),
+        Command::Size(arguments) => size::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments),
+        Command::Man(arguments) => man::run(&arguments),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -82,10 +90,18 @@ fn put(bytes: &[u8]) -> Outcome {
     write_to(&mut std::io::stdout().lock(), bytes)
 }
 
+/// Lets `write` write to standard output, piece by piece.
+fn stream(write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>) -> Outcome {
+    let mut out = std::io::stdout().lock();
+    write(&mut out).and_then(|()| out.flush()).map_err(cannot_write)
+}
+
 fn write_to(out: &mut impl Write, bytes: &[u8]) -> Outcome {
-    out.write_all(bytes).and_then(|()| out.flush()).map_err(|error| {
-        std::io::Error::new(error.kind(), format!("standard output: cannot write: {error}")).into()
-    })
+    out.write_all(bytes).and_then(|()| out.flush()).map_err(cannot_write)
+}
+
+fn cannot_write(error: std::io::Error) -> Box<dyn std::error::Error> {
+    std::io::Error::new(error.kind(), format!("standard output: cannot write: {error}")).into()
 }
 
 fn is_broken_pipe(error: &(dyn std::error::Error + 'static)) -> bool {

@@ -63,28 +63,38 @@ impl Dump {
     /// # Errors
     /// A file cannot be read, is no dump, is damaged where nothing can be read without, or does not go with the others.
     pub fn open<P: AsRef<Path>>(paths: &[P]) -> Result<Self> {
-        let files = paths.iter().map(|path| DumpFile::open(path.as_ref())).collect::<Result<Vec<_>>>()?;
+        Self::of_files(paths.iter().map(|path| DumpFile::open(path.as_ref())).collect::<Result<Vec<_>>>()?)
+    }
+
+    /// Opens a dump that is part of the program; `name` stands for it in messages.
+    ///
+    /// # Errors
+    /// As [`Dump::open`].
+    pub fn from_bytes(name: &str, bytes: &'static [u8]) -> Result<Self> {
+        Self::of_files(vec![DumpFile::from_bytes(name, bytes)?])
+    }
+
+    fn of_files(files: Vec<DumpFile>) -> Result<Self> {
         let mut starts = Vec::new();
         for file in &files {
             let mut start = [0; 8];
             file.read_at(0, &mut start)?;
             starts.push(start);
         }
-        let Some(first) = starts.first() else {
-            return Err(Error::NotADump { path: "".into(), reason: "no file is given".into() });
-        };
-        if kdump::is_kdump(first) {
+        let first = starts.first().copied().unwrap_or_default();
+        if kdump::is_kdump(&first) {
             if let Some(other) = starts.iter().position(|start| !kdump::is_kdump(start)) {
                 return Err(not_one_set(&files[other], "it is not kdump-compressed"));
             }
             return Self::kdump(Kdump::open(files)?);
         }
-        let mut files = files.into_iter();
-        let (Some(file), None) = (files.next(), files.next()) else {
-            let other = DumpFile::open(paths[1].as_ref())?;
-            return Err(not_one_set(&other, "only kdump-compressed dumps come in several files"));
+        if let Some(other) = files.get(1) {
+            return Err(not_one_set(other, "only kdump-compressed dumps come in several files"));
+        }
+        let Some(file) = files.into_iter().next() else {
+            return Err(Error::NotADump { path: "".into(), reason: "no file is given".into() });
         };
-        if elf::is_elf(first) { Self::elf(ElfCore::open(file)?) } else { Self::raw(RawImage::new(file)) }
+        if elf::is_elf(&first) { Self::elf(ElfCore::open(file)?) } else { Self::raw(RawImage::new(file)) }
     }
 
     fn elf(core: ElfCore) -> Result<Self> {

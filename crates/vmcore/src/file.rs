@@ -11,7 +11,7 @@ use crate::{Error, Result, flattened};
 #[derive(Debug)]
 pub(crate) struct DumpFile {
     path: PathBuf,
-    file: File,
+    content: Content,
     /// In bytes; of what the content claims to be when it is flattened.
     length: u64,
     /// In bytes; of the file itself. No structure of a dump is longer.
@@ -19,6 +19,14 @@ pub(crate) struct DumpFile {
     /// `/proc/kcore`: the length says nothing, and memory may go away while it is read.
     live: bool,
     extents: Option<Extents>,
+}
+
+/// What is read.
+#[derive(Debug)]
+enum Content {
+    File(File),
+    /// A dump that is part of the program.
+    Bytes(&'static [u8]),
 }
 
 /// File system magic of proc (`PROC_SUPER_MAGIC`).
@@ -35,7 +43,17 @@ impl DumpFile {
         let live =
             rustix::fs::fstatfs(&file).is_ok_and(|system| i128::from(system.f_type) == i128::from(PROC));
         let length = if live { u64::MAX } else { metadata.len() };
-        let mut opened = Self { path: path.into(), file, length, stored_length: length, live, extents: None };
+        Self::with(path, Content::File(file), length, live)
+    }
+
+    /// Takes the bytes of a file that is called `name`.
+    pub(crate) fn from_bytes(name: &str, bytes: &'static [u8]) -> Result<Self> {
+        Self::with(Path::new(name), Content::Bytes(bytes), bytes.len() as u64, false)
+    }
+
+    fn with(path: &Path, content: Content, length: u64, live: bool) -> Result<Self> {
+        let mut opened =
+            Self { path: path.into(), content, length, stored_length: length, live, extents: None };
         if let Some(extents) = flattened::extents(&opened)? {
             opened.length = extents.end();
             opened.extents = Some(extents);
@@ -83,7 +101,16 @@ impl DumpFile {
             if i64::try_from(at).is_err() {
                 break;
             }
-            match self.file.read_at(buffer, at) {
+            let read = match &self.content {
+                Content::File(file) => file.read_at(buffer, at),
+                Content::Bytes(bytes) => {
+                    let rest = usize::try_from(at).ok().and_then(|at| bytes.get(at..)).unwrap_or_default();
+                    let length = rest.len().min(buffer.len());
+                    buffer[..length].copy_from_slice(&rest[..length]);
+                    Ok(length)
+                }
+            };
+            match read {
                 Ok(0) => break,
                 Ok(read) => {
                     at += read as u64;

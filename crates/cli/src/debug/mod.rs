@@ -1,9 +1,9 @@
 //! `btfkit debug`: a dump, and what it says.
 
 mod command;
-mod commands;
+pub(crate) mod commands;
 mod interactive;
-mod render;
+pub(crate) mod render;
 
 use std::path::PathBuf;
 
@@ -35,7 +35,7 @@ pub(crate) struct Arguments {
     btf: Vec<PathBuf>,
 
     /// Print the value of a C expression; may be repeated
-    #[arg(short, long, value_name = "EXPR")]
+    #[arg(short, long, value_name = "EXPR", allow_hyphen_values = true)]
     eval: Vec<String>,
 
     /// Run a command; may be repeated

@@ -61,7 +61,7 @@ pub(super) fn text(out: &mut String, shown: &Shown, depth: usize) {
 }
 
 /// A value on one line: text without quotes, the rest as it is.
-pub(super) fn one_line(shown: &Shown) -> String {
+pub(crate) fn one_line(shown: &Shown) -> String {
     if let Shown::Text(shown) = shown {
         return shown.text.escape_debug().to_string();
     }

@@ -1,5 +1,6 @@
 //! Whole command lines against the built program: what it prints, where, and how it exits.
 
+mod debug;
 mod dump;
 mod encode;
 mod failures;

@@ -54,7 +54,8 @@ pub fn system(kernel: &Kernel) -> System {
             .map(|mask| super::modules::taints(mask as u64)),
         crash_time: info.and_then(|info| info.get("CRASHTIME")?.trim().parse().ok()),
         panic: records.iter().rev().find_map(|record| {
-            let (_, reason) = record.text.split_once("Kernel panic - not syncing: ")?;
+            // The last line of a panic has these words, too, but not first.
+            let reason = record.text.strip_prefix("Kernel panic - not syncing: ")?;
             Some(reason.lines().next().unwrap_or(reason).to_owned())
         }),
     }

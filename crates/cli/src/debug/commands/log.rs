@@ -20,7 +20,7 @@ pub(in crate::debug) fn log(session: &Session, text: &str) -> crate::Outcome {
 }
 
 /// A record as the console shows it, further lines of it below the first.
-fn line(out: &mut String, record: &Record) {
+pub(crate) fn line(out: &mut String, record: &Record) {
     let seconds = record.nanoseconds / 1_000_000_000;
     let micros = record.nanoseconds / 1000 % 1_000_000;
     let caller = match record.caller {

@@ -1,12 +1,12 @@
 //! What each command does.
 
-pub(super) mod info;
-pub(super) mod log;
+pub(crate) mod info;
+pub(crate) mod log;
 pub(super) mod memory;
 pub(super) mod print;
 pub(super) mod symbols;
 pub(super) mod system;
-pub(super) mod tasks;
+pub(crate) mod tasks;
 
 use btfkit_kernel::expression;
 use btfkit_vmcore::VirtualAddress;

@@ -24,7 +24,7 @@ pub(in crate::debug) fn ps(session: &Session, text: &str) -> crate::Outcome {
     session.answer(&rows, || table(&rows))
 }
 
-fn table(rows: &[Task]) -> String {
+pub(crate) fn table(rows: &[Task]) -> String {
     let mut out = format!(
         "{HEAD}{:>7} {:>7} {:>3} {:>2} {:>10} {:>9}  {:<16} COMM{HEAD:#}\n",
         "PID",

@@ -1,7 +1,4 @@
-//! `btfkit demo`: the main job on bundled data.
-//!
-//! The data is `demo/tiny-kernel.elf`, made by `demo/build` from three units that hold the shapes that real kernels
-//! have.
+//! Encoding `demo/tiny-kernel.elf`, which `demo/build` makes from three units that hold the shapes that real kernels have.
 
 use std::fmt::Write;
 use std::time::Instant;
@@ -11,11 +8,12 @@ use btfkit_btf::{Btf, Kind, Linkage, SectionEntry, Type};
 use btfkit_encode::object::Object;
 use btfkit_encode::object::companion::Companions;
 use btfkit_encode::{Encoded, Options, Variables};
-use clap::Args;
 
-use btfkit_btf::declaration::{declare, define};
+use btfkit_btf::declaration::declare;
 
-const KERNEL: &[u8] = include_bytes!("../demo/tiny-kernel.elf");
+use super::{FAINT, HEAD};
+
+const KERNEL: &[u8] = include_bytes!("../../demo/tiny-kernel.elf");
 const NAME: &str = "tiny-kernel.elf";
 
 /// What is worth knowing about the variables of the tiny kernel.
@@ -31,14 +29,8 @@ const REMARKS: [(&str, &str); 9] = [
     ("switches.0", "inside schedule()"),
 ];
 
-const HEAD: anstyle::Style = anstyle::Style::new().bold();
-const FAINT: anstyle::Style = anstyle::Style::new().dimmed();
-
-/// Encode a bundled tiny kernel and show what comes out
-#[derive(Debug, Args)]
-pub(crate) struct Arguments {}
-
-pub(crate) fn run(_: &Arguments) -> crate::Outcome {
+/// The first half: DWARF in, BTF out.
+pub(super) fn show(out: &mut String) -> crate::Outcome {
     let object = Object::from_bytes(NAME, KERNEL.to_vec())?;
     let start = Instant::now();
     let all = encode(
@@ -47,16 +39,12 @@ pub(crate) fn run(_: &Arguments) -> crate::Outcome {
     )?;
     let seconds = start.elapsed().as_secs_f64();
     let btf = Btf::parse(all.bytes.as_slice())?;
-
-    let mut out = String::new();
-    input(&mut out, &object, &all)?;
-    sizes(&mut out, &object, &all, seconds)?;
-    types(&mut out, &btf);
-    functions(&mut out, &btf);
-    variables(&mut out, &btf);
-    left_out(&mut out, &object)?;
-    verdict(&mut out, &all.bytes);
-    crate::print(&out)
+    input(out, &object, &all)?;
+    sizes(out, &object, &all, seconds)?;
+    variables(out, &btf);
+    left_out(out, &object)?;
+    verdict(out, &all.bytes);
+    Ok(())
 }
 
 fn encode(object: &Object, options: &Options) -> btfkit_encode::Result<Encoded> {
@@ -89,35 +77,6 @@ fn sizes(out: &mut String, object: &Object, all: &Encoded, seconds: f64) -> crat
     }
     out.push('\n');
     Ok(())
-}
-
-fn types(out: &mut String, btf: &Btf<'_>) {
-    let _ = writeln!(out, "{HEAD}types{HEAD:#}");
-    let named = |name: &'static [u8]| btf.named(name).filter(|ty| ty.kind() == Kind::Struct);
-    for ty in named(b"task_struct") {
-        for line in define(btf, ty) {
-            let _ = writeln!(out, "  {line}");
-        }
-    }
-    for (index, ty) in named(b"slot").enumerate() {
-        let remark = ["one name, two meanings:", "each unit has its own"].get(index).unwrap_or(&"");
-        let _ = writeln!(out, "  {:<57} {FAINT}{remark}{FAINT:#}", one_line(&define(btf, ty)));
-    }
-    out.push('\n');
-}
-
-/// A short struct without the places of its members.
-fn one_line(lines: &[String]) -> String {
-    let bare = lines.iter().map(|line| line.split(" /*").next().unwrap_or(line).trim());
-    bare.collect::<Vec<_>>().join(" ")
-}
-
-fn functions(out: &mut String, btf: &Btf<'_>) {
-    let _ = writeln!(out, "{HEAD}functions{HEAD:#}");
-    for function in btf.types().filter(|ty| ty.kind() == Kind::Func) {
-        let _ = writeln!(out, "  {};", declaration(btf, function));
-    }
-    out.push('\n');
 }
 
 /// The variables by place, those without one last.
@@ -158,14 +117,12 @@ fn declaration(btf: &Btf<'_>, ty: Type<'_>) -> String {
 }
 
 fn left_out(out: &mut String, object: &Object) -> crate::Outcome {
-    writeln!(out, "{HEAD}left out, and why (encode --explain NAME){HEAD:#}")?;
-    for name in ["_start", "charge", "reset"] {
+    for name in ["charge", "reset"] {
         let options = Options { explain: Some(name.to_owned()), ..Options::default() };
         for line in encode(object, &options)?.report.explanations.iter().take(1) {
             writeln!(out, "  {line}")?;
         }
     }
-    out.push('\n');
     Ok(())
 }
 
@@ -174,12 +131,8 @@ fn verdict(out: &mut String, bytes: &[u8]) {
         [Profile::Vmlinux, Profile::Load].iter().map(|&profile| check(bytes, None, profile).total).sum();
     let rules = Rule::ALL.len();
     let _ = if broken == 0 {
-        writeln!(out, "{HEAD}check{HEAD:#} all {rules} rules of the kernel's verifier hold")
+        writeln!(out, "  all {rules} rules of the kernel's verifier hold\n")
     } else {
-        writeln!(out, "{HEAD}check{HEAD:#} {broken} breaches of the kernel's verifier's {rules} rules")
+        writeln!(out, "  {broken} breaches of the kernel's verifier's {rules} rules\n")
     };
-    out.push_str(
-        "      pahole 1.32 on the same file: default_ops twice at one place, so the kernel refuses it all; no\n      \
-         banner, init_top_pgt, jiffies, switches.0; font_8x8 of 4 bytes; all assembler as void f(void)\n",
-    );
 }

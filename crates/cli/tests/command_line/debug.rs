@@ -1,0 +1,178 @@
+//! `btfkit debug`, on the dump that the demo carries: a Linux 6.12 that init crashed through sysrq.
+
+use super::{btfkit, finish, path, program};
+
+/// The dump that the demo carries.
+fn dump() -> &'static str {
+    concat!(env!("CARGO_MANIFEST_DIR"), "/demo/crash.kdump")
+}
+
+fn debug(arguments: &[&str]) -> super::Run {
+    btfkit(&[&["debug", dump()], arguments].concat())
+}
+
+/// The value of an expression as text.
+#[track_caller]
+fn p(expression: &str) -> String {
+    debug(&["-e", expression]).fine().trim_end().to_owned()
+}
+
+#[test]
+fn expressions_have_the_values_that_the_kernel_logged() {
+    assert_eq!(p("init_uts_ns.name.release"), "\"6.12.117\"");
+    assert_eq!(p("init_uts_ns.name.nodename"), "\"crashed\"");
+    assert_eq!(p("init_task.comm"), "\"swapper/0\"");
+    // "Kernel Offset: 0x… from 0xffffffff81000000", says the kernel when it panics.
+    let log = debug(&["-c", "log"]).fine();
+    let offset = log.split("Kernel Offset: 0x").nth(1).and_then(|rest| rest.split(' ').next()).unwrap();
+    let start = 0xffff_ffff_8100_0000u64.wrapping_add(u64::from_str_radix(offset, 16).unwrap());
+    let symbol = debug(&["-c", "sym _text"]).fine();
+    assert!(symbol.starts_with(&format!("{start:016x} ")), "{symbol} is not at {start:x}");
+    assert!(p("saved_command_line").contains("\"console=ttyS0 panic=0"));
+    // "CPU: 0 UID: 0 PID: 1 Comm: init".
+    assert_eq!(p("per_cpu(runqueues, 0).curr->comm"), "\"init\"");
+    assert_eq!(p("/d per_cpu(runqueues, 0).curr->pid"), "1");
+}
+
+#[test]
+fn the_operators_are_those_of_c() {
+    for (expression, value) in [
+        ("1 + 2 * 3 << 1", "14"),
+        ("-7 / 2", "-3"),
+        ("-7 % 3", "-1"),
+        ("~0", "-1"),
+        ("~0u", "4294967295"),
+        ("0xffffffff + 1", "0"),
+        ("0xffffffffUL + 1", "4294967296"),
+        ("-1 < 1u", "0"),
+        ("1 ? 2 : 3", "2"),
+        ("!5 || 3 && 2", "1"),
+        ("(char)65", "65 'A'"),
+        ("(unsigned char)-1", "255"),
+        ("sizeof(int *) + sizeof(char[3])", "11"),
+        ("/x 255", "0xff"),
+        ("/x (short)-1", "0xffff"),
+        ("/b 5", "0b101"),
+        ("'a'", "97"),
+    ] {
+        assert_eq!(p(expression), value, "{expression}");
+    }
+}
+
+#[test]
+fn pointers_structures_and_lists_are_followed() {
+    assert_eq!(p("&init_task == (struct task_struct *)&init_task"), "1");
+    assert_eq!(p("&init_task.comm[1] - &init_task.comm[0]"), "1");
+    assert_eq!(p("container_of(&init_task.tasks, struct task_struct, tasks) == &init_task"), "1");
+    assert_eq!(p("(long)&init_task.tasks - (long)&init_task == offsetof(struct task_struct, tasks)"), "1");
+    assert_eq!(p("init_task.tasks.next->prev == &init_task.tasks"), "1");
+    let names = p("list(modules, struct module, list).name");
+    assert_eq!(names.lines().collect::<Vec<_>>(), ["\"brd\"", "\"loop\""]);
+    let tasks = p("list(init_task.tasks, struct task_struct, tasks).{pid, comm}");
+    let mut rows = tasks.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    assert_eq!(rows.next().unwrap(), ["pid", "comm"]);
+    assert_eq!(rows.next().unwrap(), ["1", "init"]);
+    assert_eq!(rows.next().unwrap(), ["2", "kthreadd"]);
+    assert!(p("chain(file_systems, struct file_system_type, next).name").contains("\"proc\""));
+    // Each process is in the list of tasks, and in the table of process numbers.
+    let listed = debug(&["--json", "-e", "list(init_task.tasks, struct task_struct, tasks).pid"]).json();
+    let numbered = debug(&["--json", "-e", "idr(init_pid_ns.idr, struct pid).numbers[0].nr"]).json();
+    let numbers = |json: &serde_json::Value| -> std::collections::BTreeSet<String> {
+        let values = json["values"].as_array().unwrap();
+        values.iter().map(|value| value["value"].as_str().unwrap().to_owned()).collect()
+    };
+    assert!(numbers(&numbered).is_superset(&numbers(&listed)));
+}
+
+#[test]
+fn each_view_is_a_table_and_json() {
+    let tasks = debug(&["--json", "-c", "ps"]).json();
+    let init = tasks.as_array().unwrap().iter().find(|task| task["pid"] == 1).unwrap();
+    assert_eq!((init["comm"].as_str(), init["parent"].as_i64()), (Some("init"), Some(0)));
+    assert!(debug(&["-c", "ps init"]).fine().contains(" init\n"));
+    let modules = debug(&["--json", "-c", "mod"]).json();
+    let names: Vec<_> = modules.as_array().unwrap().iter().map(|module| module["name"].clone()).collect();
+    assert_eq!(names, ["brd", "loop"]);
+    let system = debug(&["--json", "-c", "sys"]).json();
+    assert_eq!(
+        (system["release"].as_str(), system["panic"].as_str()),
+        (Some("6.12.117"), Some("sysrq triggered crash"))
+    );
+    let log = debug(&["--json", "-c", "log"]).json();
+    let first = &log.as_array().unwrap()[0];
+    assert!(first["text"].as_str().unwrap().starts_with("Linux version 6.12.117"), "{first}");
+    let info = debug(&["-c", "info"]).fine();
+    for word in ["kdump-compressed", "6.12.117", "page tables", "symbols", "vmlinux: "] {
+        assert!(info.contains(word), "no {word} in {info}");
+    }
+}
+
+#[test]
+fn memory_is_read_by_name_and_by_address() {
+    let line = debug(&["-c", "rd -8 init_task.comm 9"]).fine();
+    assert!(line.trim_end().ends_with("73 77 61 70 70 65 72 2f 30"), "{line}");
+    let address = debug(&["-c", "sym init_task"]).fine();
+    let address = address.split(' ').next().unwrap().to_owned();
+    assert_eq!(debug(&["-c", &format!("sym {address}")]).fine().split_whitespace().nth(2), Some("init_task"));
+    assert!(debug(&["-c", &format!("vtop {address}")]).fine().contains("physical 0x"));
+    // The list's head is where its first element points back to.
+    let found = debug(&["-c", "search &init_task.tasks"]);
+    assert_eq!(found.code, Some(0), "{found:?}");
+    assert!(debug(&["-c", "ptype struct list_head"]).fine().contains("struct list_head *next;"));
+    assert_eq!(debug(&["-c", "whatis init_task.comm"]).fine(), "char [16]\n");
+}
+
+#[test]
+fn what_is_wrong_is_said_in_one_line() {
+    for (expression, words) in [
+        ("init_task.nope", ["struct task_struct has no member nope"]),
+        ("nobody", ["nothing is called nobody"]),
+        ("1 +", ["at character 4: expected a value"]),
+        ("1 / 0", ["division by zero"]),
+        ("*(int *)0", ["0x0 is not mapped"]),
+        ("runqueues", ["per_cpu(runqueues, 0)"]),
+        ("per_cpu(runqueues, 999)", ["there is no processor 999"]),
+        ("*(void *)0", ["cast it first"]),
+        ("list(jiffies, struct task_struct, tasks)", [""]),
+    ] {
+        debug(&["-e", expression]).fails_with(&words);
+    }
+    debug(&["-c", "frobnicate"]).fails_with(&["there is no command frobnicate"]);
+    debug(&["-c", "rd"]).fails_with(&["rd wants an address"]);
+    btfkit(&["debug", super::kernel(), "-c", "sys"]).fails_with(&["tiny-kernel.elf", "not a core"]);
+    btfkit(&["debug", "absent", "-c", "sys"]).fails_with(&["absent"]);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("side.btf");
+    std::fs::write(&file, b"not BTF").unwrap();
+    debug(&["--btf", path(&file), "-c", "sys"]).fails_with(&["side"]);
+}
+
+#[test]
+fn a_script_runs_line_by_line_and_goes_on_after_an_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = folder.path().join("script");
+    std::fs::write(&script, "# a comment\n\np 1 + 1\np nobody\np/x 16\n").unwrap();
+    let run = debug(&["-x", path(&script)]);
+    assert_eq!((run.code, run.text().as_str()), (Some(1), "2\n0x10\n"));
+    assert!(run.err.contains("nobody"), "{}", run.err);
+    let mut piped = program();
+    let script = std::fs::File::open(&script).unwrap();
+    let run = finish(piped.args(["debug", dump(), "-x", "-"]).stdin(script));
+    assert_eq!(run.text(), "2\n0x10\n");
+}
+
+#[test]
+fn a_cut_dump_opens_and_says_what_it_lacks() {
+    let folder = tempfile::tempdir().unwrap();
+    let cut = folder.path().join("cut");
+    let whole = std::fs::read(dump()).unwrap();
+    std::fs::write(&cut, &whole[..whole.len() / 2]).unwrap();
+    let run = btfkit(&["debug", path(&cut), "-c", "info", "-c", "rd ffffffff00000000"]);
+    assert_eq!(run.code, Some(1), "{run:?}");
+    assert!(run.text().contains("VMCOREINFO"), "{run:?}");
+    for length in [0, 100, 5000, 70_000] {
+        std::fs::write(&cut, &whole[..length]).unwrap();
+        let run = btfkit(&["debug", path(&cut), "-c", "info"]);
+        assert!(matches!(run.code, Some(0 | 1)) && run.err.lines().count() <= 1, "{run:?}");
+    }
+}

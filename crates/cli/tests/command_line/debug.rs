@@ -18,6 +18,16 @@ fn p(expression: &str) -> String {
 }
 
 #[test]
+fn the_manual_explains_every_option_and_command_of_debug() {
+    let manual = include_str!("../../../../docs/debug.md");
+    super::assert_explained("debug", manual);
+    for line in debug(&["-c", "help"]).fine().lines().take_while(|line| !line.is_empty()) {
+        let name = line.trim_start().split([' ', ',']).next().unwrap();
+        assert!(manual.contains(&format!("`{name}")), "no {name} in docs/debug.md");
+    }
+}
+
+#[test]
 fn expressions_have_the_values_that_the_kernel_logged() {
     assert_eq!(p("init_uts_ns.name.release"), "\"6.12.117\"");
     assert_eq!(p("init_uts_ns.name.nodename"), "\"crashed\"");

@@ -1,10 +1,11 @@
-//! What developers of btfkit run: `cargo xtask test|fixtures|compare|bench|fuzz-smoke`.
+//! What developers of btfkit run: `cargo xtask test|fixtures|compare|bench|dist|fuzz-smoke`.
 //!
 //! One file per subcommand. The checks against real kernels are in `real/`, what they need from Debian in `fixtures/`.
 
 mod bench;
 mod command;
 mod compare;
+mod dist;
 mod fast;
 mod fixtures;
 mod fuzz_smoke;
@@ -30,6 +31,7 @@ enum Task {
     Fixtures(fixtures::Arguments),
     Compare(compare::Arguments),
     Bench(bench::Arguments),
+    Dist(dist::Arguments),
     FuzzSmoke(fuzz_smoke::Arguments),
 }
 
@@ -39,6 +41,7 @@ fn main() -> ExitCode {
         Task::Fixtures(arguments) => fixtures::run(&arguments),
         Task::Compare(arguments) => compare::run(&arguments),
         Task::Bench(arguments) => bench::run(&arguments),
+        Task::Dist(arguments) => dist::run(&arguments),
         Task::FuzzSmoke(arguments) => fuzz_smoke::run(&arguments),
     };
     outcome.unwrap_or_else(|error| {

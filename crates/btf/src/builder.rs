@@ -307,6 +307,11 @@ impl<'a> Builder<'a> {
         self.reference(Kind::TypeTag, value, target)
     }
 
+    /// Adds an attribute of a type (`address_space(1)`): a tag with the flag that says so, which kernels from 6.14 on take.
+    pub fn type_attribute(&mut self, value: StringOffset, target: TypeId) -> TypeId {
+        self.record(value, Info::new(Kind::TypeTag, 0, true), target.0, [])
+    }
+
     /// Copies a type of any kind, also an unknown one. Its strings become strings of this blob; the ids that it refers
     /// to stay what they are.
     ///

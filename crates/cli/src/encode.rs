@@ -3,7 +3,7 @@
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
-use btfkit_btf::ByteOrder;
+use btfkit_btf::{Btf, ByteOrder};
 use btfkit_encode::object::Object;
 use btfkit_encode::object::companion::Companions;
 use btfkit_encode::section_writer::{NewSection, put_sections};
@@ -116,17 +116,7 @@ pub(crate) fn run(arguments: &Arguments) -> crate::Outcome {
     let base = arguments.base.as_deref().map(input::base).transpose()?;
     let object = Object::open(&arguments.input)?;
     if let (Some(base), Some(path)) = (&base, &arguments.base) {
-        let big = base.byte_order() == ByteOrder::Big;
-        if big != object.is_big_endian() {
-            let order = |big| if big { "big-endian" } else { "little-endian" };
-            let (file, input) = (path.display(), arguments.input.display());
-            return Err(format!(
-                "{file}: {} BTF is no base for {input}, which is {}",
-                order(big),
-                order(!big)
-            )
-            .into());
-        }
+        check_byte_order(base, path, &object)?;
     }
     let languages =
         |names: &[&'static [DwLang]]| names.iter().flat_map(|names| names.iter().copied()).collect();
@@ -147,6 +137,7 @@ pub(crate) fn run(arguments: &Arguments) -> crate::Outcome {
         threads: arguments.jobs,
         explain: arguments.explain.clone(),
         layout: arguments.layout,
+        ..Options::default()
     };
     let companions = Companions::new(arguments.debug_root.clone());
     let bar = progress_bar(arguments.quiet);
@@ -155,18 +146,29 @@ pub(crate) fn run(arguments: &Arguments) -> crate::Outcome {
         bar.set_position(done);
     });
     bar.finish_and_clear();
-    let encoded = encoded.map_err(|error| named(arguments, error))?;
+    let encoded = encoded.map_err(|error| named(&arguments.input, error))?;
     let start = std::time::Instant::now();
     write(arguments, &object, &encoded)?;
     let written = start.elapsed().as_secs_f64();
     report(arguments, encoded, written)
 }
 
+/// Refuses a base of the other byte order.
+pub(crate) fn check_byte_order(base: &Btf<'_>, path: &Path, object: &Object) -> crate::Outcome {
+    let big = base.byte_order() == ByteOrder::Big;
+    if big == object.is_big_endian() {
+        return Ok(());
+    }
+    let order = |big| if big { "big-endian" } else { "little-endian" };
+    let (file, input) = (path.display(), object.path().display());
+    Err(format!("{file}: {} BTF is no base for {input}, which is {}", order(big), order(!big)).into())
+}
+
 /// Makes sure that an error names the file.
-fn named(arguments: &Arguments, error: Error) -> Box<dyn std::error::Error> {
+pub(crate) fn named(input: &Path, error: Error) -> Box<dyn std::error::Error> {
     match error {
         Error::Object(_) | Error::NoDebugInfo { .. } | Error::NothingToEncode { .. } => error.into(),
-        other => format!("{}: {other}", arguments.input.display()).into(),
+        other => format!("{}: {other}", input.display()).into(),
     }
 }
 

@@ -6,6 +6,7 @@ mod encode;
 #[allow(dead_code)]
 mod input;
 mod language;
+mod pahole;
 #[allow(dead_code)]
 mod selector;
 mod summary;
@@ -28,6 +29,13 @@ enum Command {
     Encode(encode::Arguments),
     Demo(demo::Arguments),
     Completions(completions::Arguments),
+    /// Encode as pahole does, with pahole's options: for builds that call pahole
+    #[command(disable_help_flag = true, disable_version_flag = true)]
+    Pahole {
+        /// As pahole takes them
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGUMENT")]
+        arguments: Vec<std::ffi::OsString>,
+    },
 }
 
 /// What a subcommand gives: an error is one line for a person.
@@ -47,10 +55,16 @@ impl std::fmt::Display for No {
 impl std::error::Error for No {}
 
 fn main() -> ExitCode {
+    // Before clap sees the words: it has a meaning of its own for `--`.
+    let mut words = std::env::args_os();
+    if pahole::is_called(words.next().as_deref()) || words.next().is_some_and(|word| word == "pahole") {
+        return pahole::run(std::env::args_os());
+    }
     let outcome = match Cli::parse().command {
         Command::Encode(arguments) => encode::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments),
+        Command::Pahole { .. } => return pahole::run(std::env::args_os()),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

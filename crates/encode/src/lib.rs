@@ -37,12 +37,13 @@ mod report;
 mod scan;
 pub mod section_writer;
 mod settle;
+mod side_file;
 mod symbols;
 mod variables;
 
 pub use error::{Error, Result};
 pub use functions::Verdict;
-pub use options::{Options, Variables};
+pub use options::{Features, Options, Variables};
 pub use report::{AmbiguityReport, Phase, Report, SectionReport};
 pub use variables::LeftOut;
 
@@ -149,10 +150,19 @@ pub fn encode(
     watch.lap("settle", &mut report);
 
     let sizes = Sizes { table: &collected.table, settled: &settled, word: u64::from(main.address_size()) };
-    let (selection, mut choices) = both(
+    let (mut selection, mut choices) = both(
         options.threads,
         || variables::select(&collected.variables, &data_symbols, &sizes, &names, options),
-        || functions::select(&mut collected.functions, &function_symbols, &collected.table, &names),
+        || {
+            let consistent = options.features.consistent_functions;
+            functions::select(
+                &mut collected.functions,
+                &function_symbols,
+                &collected.table,
+                &names,
+                consistent,
+            )
+        },
     );
     if options.true_signatures {
         functions::true_signatures(
@@ -162,6 +172,14 @@ pub fn encode(
             &mut collected.table,
             &names,
         );
+    }
+    if options.features.attributes && options.features.kfunc_tags {
+        functions::arena_attributes(&mut choices, &kfuncs, &mut collected.table, &names);
+    }
+    if options.only_variables
+        && let Some(base) = &options.base
+    {
+        side_file::leave_to_base(&mut selection, base, &names, &data_symbols);
     }
     watch.lap("select", &mut report);
 

@@ -8,7 +8,7 @@ use crate::header::Header;
 use crate::kind::Info;
 use crate::layout::{self, KindLayout};
 use crate::names::NameIndex;
-use crate::strings::StringIndex;
+use crate::strings::LevelStrings;
 use crate::{ByteOrder, Error, Kind, StringOffset, Type, TypeId, error::Result};
 use std::borrow::Cow;
 use std::ffi::CStr;
@@ -29,7 +29,7 @@ pub struct Btf<'a> {
     first_id: u32,
     first_string: u32,
     names: OnceLock<NameIndex>,
-    string_index: OnceLock<StringIndex>,
+    level_strings: OnceLock<LevelStrings>,
     pointer_size: OnceLock<u8>,
 }
 
@@ -89,7 +89,7 @@ impl<'a> Btf<'a> {
             first_id,
             first_string,
             names: OnceLock::new(),
-            string_index: OnceLock::new(),
+            level_strings: OnceLock::new(),
             pointer_size: OnceLock::new(),
         };
         if first_string.checked_add(header.string_length).is_none() {
@@ -327,8 +327,12 @@ impl<'a> Btf<'a> {
         if let Some(found) = self.base.as_ref().and_then(|base| base.find_string(string)) {
             return Some(found);
         }
-        let index = self.string_index.get_or_init(|| StringIndex::of_section(self.string_section()));
-        Some(StringOffset(self.first_string + index.find(self.string_section(), string)?))
+        Some(StringOffset(self.first_string + self.level_strings().find(self.string_section(), string)?))
+    }
+
+    /// The own strings by content.
+    pub(crate) fn level_strings(&self) -> &LevelStrings {
+        self.level_strings.get_or_init(|| LevelStrings::new(self))
     }
 
     /// Size of a pointer in bytes: that of an integer named `long`, `unsigned long` or the like; 8 when there is none.

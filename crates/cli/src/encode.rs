@@ -1,5 +1,7 @@
 //! `btfkit encode`: DWARF in, BTF out.
 
+mod many;
+
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
@@ -7,7 +9,7 @@ use btfkit_btf::{Btf, ByteOrder};
 use btfkit_encode::object::Object;
 use btfkit_encode::object::companion::Companions;
 use btfkit_encode::section_writer::{NewSection, put_sections};
-use btfkit_encode::{Encoded, Error, Options, Variables, atomic_file};
+use btfkit_encode::{Base, Encoded, Error, Options, Variables, atomic_file};
 use clap::{Args, ValueEnum};
 use gimli::constants::DwLang;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -23,19 +25,26 @@ use crate::{input, language, summary};
     btfkit encode vmlinux -o vmlinux.btf\n  \
     btfkit encode vmlinux --in-place --vars lean\n  \
     btfkit encode nf_tables.ko --base vmlinux.btf -o nf_tables.btf\n  \
+    btfkit encode --base vmlinux --in-place *.ko\n  \
+    btfkit encode --base vmlinux --output-dir btf *.ko.xz\n  \
     btfkit encode vmlinux --only-vars --base /sys/kernel/btf/vmlinux -o vars.btf\n  \
     btfkit encode vmlinux --explain jiffies")]
 pub(crate) struct Arguments {
-    /// ELF file with DWARF, or with a separate debug file that build id or debug link name
-    input: PathBuf,
+    /// ELF files with DWARF, or with separate debug files that build id or debug link name; compressed ones, too
+    #[arg(required = true, value_name = "INPUT")]
+    inputs: Vec<PathBuf>,
 
     /// Write the BTF to this file ("-" for standard output; the summary then goes to standard error)
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
 
-    /// Put the BTF into the input itself, as its section .BTF
+    /// Put the BTF into the inputs themselves, as their sections .BTF
     #[arg(long, conflicts_with = "output")]
     in_place: bool,
+
+    /// Write the BTF of each input into this directory, as NAME.btf for NAME.ko
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["output", "in_place"])]
+    output_dir: Option<PathBuf>,
 
     /// Split the output on the BTF in this file (raw BTF, or an ELF file with a section .BTF)
     #[arg(long, value_name = "FILE")]
@@ -114,13 +123,28 @@ enum Which {
 
 pub(crate) fn run(arguments: &Arguments) -> crate::Outcome {
     let base = arguments.base.as_deref().map(input::base).transpose()?;
-    let object = Object::open(&arguments.input)?;
-    if let (Some(base), Some(path)) = (&base, &arguments.base) {
-        check_byte_order(base, path, &object)?;
+    let options = options(arguments, base.map(Into::into));
+    match &arguments.inputs[..] {
+        [input] if arguments.output_dir.is_none() => encode_one(arguments, input, &options),
+        _ => {
+            for (given, option) in
+                [(arguments.output.is_some(), "--output"), (arguments.explain.is_some(), "--explain")]
+            {
+                if given {
+                    crate::usage_error(&format!(
+                        "{option} is for one input; several go --in-place or to --output-dir"
+                    ));
+                }
+            }
+            many::run(arguments, &options)
+        }
     }
+}
+
+fn options(arguments: &Arguments, base: Option<Base>) -> Options {
     let languages =
         |names: &[&'static [DwLang]]| names.iter().flat_map(|names| names.iter().copied()).collect();
-    let options = Options {
+    Options {
         variables: match arguments.vars {
             Which::None => Variables::None,
             Which::PerCpu => Variables::PerCpu,
@@ -138,15 +162,25 @@ pub(crate) fn run(arguments: &Arguments) -> crate::Outcome {
         explain: arguments.explain.clone(),
         layout: arguments.layout,
         ..Options::default()
-    };
+    }
+}
+
+fn encode_one(arguments: &Arguments, input: &Path, options: &Options) -> crate::Outcome {
+    let object = Object::open(input)?;
+    if let (Some(base), Some(path)) = (&options.base, &arguments.base) {
+        check_byte_order(base.btf(), path, &object)?;
+    }
+    if arguments.in_place {
+        many::refuse_packed(&object)?;
+    }
     let companions = Companions::new(arguments.debug_root.clone());
     let bar = progress_bar(arguments.quiet);
-    let encoded = btfkit_encode::encode(&object, &options, &companions, &|done, total| {
+    let encoded = btfkit_encode::encode(&object, options, &companions, &|done, total| {
         bar.set_length(total);
         bar.set_position(done);
     });
     bar.finish_and_clear();
-    let encoded = encoded.map_err(|error| named(&arguments.input, error))?;
+    let encoded = encoded.map_err(|error| named(input, error))?;
     let start = std::time::Instant::now();
     write(arguments, &object, &encoded)?;
     let written = start.elapsed().as_secs_f64();
@@ -175,7 +209,7 @@ pub(crate) fn named(input: &Path, error: Error) -> Box<dyn std::error::Error> {
 fn write(arguments: &Arguments, object: &Object, encoded: &Encoded) -> crate::Outcome {
     if arguments.in_place {
         let section = NewSection { name: ".BTF", bytes: &encoded.bytes, alignment: 4 };
-        put_sections(object, &[section], &arguments.input)?;
+        put_sections(object, &[section], object.path())?;
     } else if let Some(output) = &arguments.output {
         if output == Path::new("-") {
             crate::put(&encoded.bytes)?;

@@ -14,7 +14,7 @@ mod summary;
 use std::io::Write;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 /// Kernel type information and post-mortem debugging.
 #[derive(Debug, Parser)]
@@ -42,7 +42,6 @@ enum Command {
 type Outcome = Result<(), Box<dyn std::error::Error>>;
 
 /// The answer is no, and all of it has been printed: exit code 1 without a further line.
-#[allow(dead_code)]
 #[derive(Debug)]
 struct No;
 
@@ -72,10 +71,20 @@ fn main() -> ExitCode {
         Err(error) if is_broken_pipe(&*error) => ExitCode::SUCCESS,
         Err(error) if error.is::<No>() => ExitCode::FAILURE,
         Err(error) => {
-            anstream::eprintln!("{ERROR}error:{ERROR:#} {error}");
+            print_error(&error.to_string());
             ExitCode::FAILURE
         }
     }
+}
+
+/// Ends the program as clap does when a command line makes no sense.
+fn usage_error(message: &str) -> ! {
+    Cli::command().error(clap::error::ErrorKind::ArgumentConflict, message).exit()
+}
+
+/// Says on standard error what went wrong.
+fn print_error(error: &str) {
+    anstream::eprintln!("{ERROR}error:{ERROR:#} {error}");
 }
 
 /// Prints to standard output, with colours if that is a terminal.

@@ -13,6 +13,7 @@ mod abi;
 pub mod atomic_file;
 #[allow(missing_docs, unreachable_pub)]
 mod attributes;
+mod base;
 mod collect;
 #[allow(missing_docs, unreachable_pub)]
 mod dwarf;
@@ -41,6 +42,7 @@ mod side_file;
 mod symbols;
 mod variables;
 
+pub use base::Base;
 pub use error::{Error, Result};
 pub use functions::Verdict;
 pub use options::{Features, Options, Variables};
@@ -120,7 +122,9 @@ pub fn encode(
             progress(before + bytes, total);
         },
     };
-    let mut collected = collect::collect(&source);
+    let index_base = || options.base.as_ref().map_or(Ok(()), |base| base.index().map(|_| ()));
+    let (indexed, mut collected) = both(options.threads, index_base, || collect::collect(&source));
+    indexed?;
     for damage in &units.damage {
         *collected.damage.entry(*damage).or_default() += 1;
     }
@@ -179,7 +183,7 @@ pub fn encode(
     if options.only_variables
         && let Some(base) = &options.base
     {
-        side_file::leave_to_base(&mut selection, base, &names, &data_symbols);
+        side_file::leave_to_base(&mut selection, base.btf(), &names, &data_symbols);
     }
     watch.lap("select", &mut report);
 
@@ -214,7 +218,7 @@ pub fn encode(
             damaged: report.damage.values().sum(),
         });
     }
-    let verdict = check::check(&bytes, options.base.as_ref(), Profile::Vmlinux);
+    let verdict = check::check(&bytes, options.base.as_ref().map(Base::btf), Profile::Vmlinux);
     if !verdict.violations.is_empty() {
         return Err(Error::Refused(Box::new(verdict)));
     }

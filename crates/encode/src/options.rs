@@ -1,9 +1,8 @@
 //! What to encode, and how.
 
-use std::sync::Arc;
-
-use btfkit_btf::Btf;
 use gimli::constants::DwLang;
+
+use crate::base::Base;
 
 /// Which variables to write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -69,7 +68,7 @@ pub struct Options {
     /// Write optimised functions as the compiler left them, under their symbols' names.
     pub true_signatures: bool,
     /// The BTF that the output is split on.
-    pub base: Option<Arc<Btf<'static>>>,
+    pub base: Option<Base>,
     /// Languages to take; empty for all.
     pub languages: Vec<DwLang>,
     /// Languages to leave out.

@@ -52,7 +52,7 @@ pub fn write(facts: &Facts<'_>) -> Result<Vec<u8>> {
         *facts;
     let order = if object.is_big_endian() { ByteOrder::Big } else { ByteOrder::Little };
     let mut builder = match &options.base {
-        Some(base) => Builder::split(base.clone()),
+        Some(base) => Builder::split(Arc::clone(base.btf())),
         None => Builder::new(order),
     };
     if options.layout && options.base.is_none() {
@@ -151,8 +151,14 @@ pub fn write(facts: &Facts<'_>) -> Result<Vec<u8>> {
 /// Merges duplicates and sorts by name.
 pub fn finish(bytes: Vec<u8>, options: &Options) -> Result<Vec<u8>> {
     let raw = view(bytes, options)?;
-    let (unique, order) = both(options.threads, || dedup::deduplicate(&raw), || order::by_name(&raw));
-    let (unique, mut order) = (unique?, order?);
+    let (unique, mut order) = match &options.base {
+        // Small enough for one thread.
+        Some(base) => (dedup::deduplicate_on(&raw, base.index()?)?, order::by_name(&raw)?),
+        None => {
+            let (unique, order) = both(options.threads, || dedup::deduplicate(&raw), || order::by_name(&raw));
+            (unique?, order?)
+        }
+    };
     order.retain(|&id| unique.representative(id) == id);
     Ok(order::permute_merged(&raw, &order, |id| unique.representative(id))?.bytes)
 }
@@ -160,7 +166,7 @@ pub fn finish(bytes: Vec<u8>, options: &Options) -> Result<Vec<u8>> {
 /// A BTF of this encode, on its base if it has one.
 pub fn view<'a>(bytes: impl Into<Cow<'a, [u8]>>, options: &'a Options) -> Result<Btf<'a>> {
     Ok(match &options.base {
-        Some(base) => Btf::parse_split(bytes, Arc::clone(base))?,
+        Some(base) => Btf::parse_split(bytes, Arc::clone(base.btf()))?,
         None => Btf::parse(bytes)?,
     })
 }

@@ -3,13 +3,11 @@
 use std::io::Write;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use std::sync::Arc;
 
-use btfkit_btf::Btf;
 use btfkit_encode::object::Object;
 use btfkit_encode::object::companion::Companions;
 use btfkit_encode::section_writer::{NewSection, put_sections};
-use btfkit_encode::{Encoded, Error, Options, Variables, atomic_file};
+use btfkit_encode::{Base, Encoded, Error, Options, Variables, atomic_file};
 
 use super::Encoding;
 use super::features::Feature;
@@ -19,14 +17,14 @@ use crate::summary;
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 /// The base, and what tells whether an input is the file that it was taken from.
-struct Base {
-    btf: Arc<Btf<'static>>,
+struct BaseFile {
+    base: Base,
     build_id: Option<Vec<u8>>,
 }
 
 /// Encodes each file.
 pub(super) fn run(encoding: &Encoding) -> crate::Outcome {
-    let base = encoding.base.as_deref().map(Base::read).transpose()?;
+    let base = encoding.base.as_deref().map(BaseFile::read).transpose()?;
     for input in &encoding.inputs {
         let object = Object::open(input)?;
         let is_own_base = match (&base, &encoding.base) {
@@ -34,7 +32,7 @@ pub(super) fn run(encoding: &Encoding) -> crate::Outcome {
             _ => false,
         };
         if let (Some(base), Some(path)) = (&base, &encoding.base) {
-            crate::encode::check_byte_order(&base.btf, path, &object)?;
+            crate::encode::check_byte_order(base.base.btf(), path, &object)?;
         }
         if is_own_base && encoding.detached.is_none() {
             let (file, base) = (input.display(), encoding.base.as_deref().unwrap_or(input).display());
@@ -61,11 +59,11 @@ pub(super) fn run(encoding: &Encoding) -> crate::Outcome {
     Ok(())
 }
 
-impl Base {
+impl BaseFile {
     fn read(path: &Path) -> Result<Self> {
         let source = Source::read(path)?;
         let build_id = source.object.as_ref().and_then(Object::build_id).map(<[u8]>::to_vec);
-        Ok(Self { build_id, btf: source.open(None)?.btf })
+        Ok(Self { build_id, base: source.open(None)?.btf.into() })
     }
 
     /// Whether it is the BTF of `object`: the same file, or one with its build id.
@@ -85,7 +83,7 @@ fn is_empty(error: &Error) -> bool {
     matches!(error, Error::NoDebugInfo { .. } | Error::NothingToEncode { damaged: 0, .. })
 }
 
-fn options(encoding: &Encoding, base: Option<&Base>, only_variables: bool) -> Options {
+fn options(encoding: &Encoding, base: Option<&BaseFile>, only_variables: bool) -> Options {
     let features = &encoding.features;
     let variables = match features.variables() {
         // A side file is asked for in order to have them.
@@ -96,7 +94,7 @@ fn options(encoding: &Encoding, base: Option<&Base>, only_variables: bool) -> Op
         variables,
         only_variables,
         true_signatures: features.has(Feature::TrueSignature),
-        base: base.map(|base| Arc::clone(&base.btf)),
+        base: base.map(|file| file.base.clone()),
         languages: encoding.languages.clone(),
         excluded_languages: encoding.excluded_languages.clone(),
         excluded_units: encoding.excluded_units.clone(),

@@ -28,6 +28,7 @@ pub(super) enum Verdict {
 
 impl Verdict {
     /// As the manual calls it.
+    #[cfg(test)]
     pub(super) fn word(self) -> &'static str {
         match self {
             Self::Same => "same",

@@ -29,7 +29,9 @@ pub mod check;
 pub mod declaration;
 pub mod dedup;
 mod error;
+
 pub mod ext;
+pub mod fit;
 mod header;
 mod ids;
 mod kind;

@@ -151,14 +151,14 @@ pub fn write(facts: &Facts<'_>) -> Result<Vec<u8>> {
 /// Merges duplicates and sorts by name.
 pub fn finish(bytes: Vec<u8>, options: &Options) -> Result<Vec<u8>> {
     let raw = view(bytes, options)?;
-    let (unique, mut order) = match &options.base {
-        // Small enough for one thread.
-        Some(base) => (dedup::deduplicate_on(&raw, base.index()?)?, order::by_name(&raw)?),
-        None => {
-            let (unique, order) = both(options.threads, || dedup::deduplicate(&raw), || order::by_name(&raw));
-            (unique?, order?)
-        }
-    };
+    if let Some(base) = &options.base {
+        // The base has most of it: only what is left is worth sorting.
+        let unique = dedup::deduplicate_on(&raw, base.index()?)?;
+        let unique = view(unique.rewrite(&raw)?.builder.finish()?, options)?;
+        return Ok(order::permute(&unique, &order::by_name(&unique)?)?.bytes);
+    }
+    let (unique, order) = both(options.threads, || dedup::deduplicate(&raw), || order::by_name(&raw));
+    let (unique, mut order) = (unique?, order?);
     order.retain(|&id| unique.representative(id) == id);
     Ok(order::permute_merged(&raw, &order, |id| unique.representative(id))?.bytes)
 }

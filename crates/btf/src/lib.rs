@@ -25,8 +25,10 @@
 
 mod builder;
 pub mod check;
+mod copied_strings;
 pub mod declaration;
 pub mod dedup;
+pub mod distill;
 mod error;
 pub mod ext;
 mod header;
@@ -35,6 +37,7 @@ mod kind;
 mod layout;
 mod names;
 pub mod order;
+pub mod relocate;
 mod strings;
 mod types;
 mod view;

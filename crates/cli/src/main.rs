@@ -2,10 +2,12 @@
 
 mod completions;
 mod demo;
+mod distill;
 mod encode;
 #[allow(dead_code)]
 mod input;
 mod language;
+mod relocate;
 #[allow(dead_code)]
 mod selector;
 mod summary;
@@ -27,6 +29,8 @@ struct Cli {
 enum Command {
     Encode(encode::Arguments),
     Demo(demo::Arguments),
+    Distill(distill::Arguments),
+    Relocate(relocate::Arguments),
     Completions(completions::Arguments),
 }
 
@@ -50,6 +54,8 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Encode(arguments) => encode::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
+        Command::Distill(arguments) => distill::run(&arguments),
+        Command::Relocate(arguments) => relocate::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments),
     };
     match outcome {

@@ -13,6 +13,7 @@ mod abi;
 pub mod atomic_file;
 #[allow(missing_docs, unreachable_pub)]
 mod attributes;
+pub mod btf_ids;
 mod collect;
 #[allow(missing_docs, unreachable_pub)]
 mod dwarf;

@@ -4,6 +4,7 @@
 
 mod allowance;
 mod determinism;
+mod distill;
 mod encoder;
 mod kernel_verifier;
 mod modules;
@@ -108,6 +109,7 @@ fn check_kernel(tally: &mut Tally, kernel: &Kernel, encoder: &Encoder, peers: &P
     check("every function static has a variable", symbols::check_function_statics);
     if !kernel.modules.is_empty() {
         check("modules", modules::check);
+        check("modules on a distilled base", distill::check);
     }
     if label == crate::fixtures::KERNELS[0].label {
         check("speed and memory", speed::check);

@@ -85,8 +85,14 @@ impl<'a> Builder<'a> {
 
     /// Starts an empty blob with the byte order, base, header and layout section of `btf`.
     pub fn like(btf: &Btf<'a>) -> Self {
-        let new = match btf.base() {
-            Some(base) => Self::split(base.clone()),
+        Self::like_on(btf, btf.base().cloned())
+    }
+
+    /// Starts an empty blob with the byte order, header and layout section of `btf`, on another base of the same byte
+    /// order.
+    pub(crate) fn like_on(btf: &Btf<'a>, base: Option<Arc<Btf<'a>>>) -> Self {
+        let new = match base {
+            Some(base) => Self::split(base),
             None => Self::new(btf.byte_order()),
         };
         Self {

@@ -26,8 +26,10 @@
 mod bits;
 mod builder;
 pub mod check;
+mod copied_strings;
 pub mod declaration;
 pub mod dedup;
+pub mod distill;
 mod error;
 
 pub mod ext;
@@ -38,6 +40,7 @@ mod kind;
 mod layout;
 mod names;
 pub mod order;
+pub mod relocate;
 mod strings;
 mod types;
 mod view;

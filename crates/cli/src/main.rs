@@ -2,11 +2,13 @@
 
 mod completions;
 mod demo;
+mod distill;
 mod encode;
 #[allow(dead_code)]
 mod input;
 mod language;
 mod pahole;
+mod relocate;
 #[allow(dead_code)]
 mod selector;
 mod summary;
@@ -28,6 +30,8 @@ struct Cli {
 enum Command {
     Encode(encode::Arguments),
     Demo(demo::Arguments),
+    Distill(distill::Arguments),
+    Relocate(relocate::Arguments),
     Completions(completions::Arguments),
     /// Encode as pahole does, with pahole's options: for builds that call pahole
     #[command(disable_help_flag = true, disable_version_flag = true)]
@@ -62,6 +66,8 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Encode(arguments) => encode::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
+        Command::Distill(arguments) => distill::run(&arguments),
+        Command::Relocate(arguments) => relocate::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments),
         Command::Pahole { .. } => return pahole::run(std::env::args_os()),
     };

@@ -14,6 +14,7 @@ pub mod atomic_file;
 #[allow(missing_docs, unreachable_pub)]
 mod attributes;
 mod base;
+pub mod btf_ids;
 mod collect;
 #[allow(missing_docs, unreachable_pub)]
 mod dwarf;

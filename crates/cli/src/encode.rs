@@ -5,16 +5,15 @@ mod many;
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
-use btfkit_btf::{Btf, ByteOrder};
 use btfkit_encode::object::Object;
 use btfkit_encode::object::companion::Companions;
-use btfkit_encode::section_writer::{NewSection, put_sections};
-use btfkit_encode::{Base, Encoded, Error, Options, Variables, atomic_file};
+use btfkit_encode::{Base, Encoded, Error, Options, Report, Variables, atomic_file};
 use clap::{Args, ValueEnum};
 use gimli::constants::DwLang;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::{input, language, summary};
+use crate::base::{BaseFile, Sections};
+use crate::{language, summary};
 
 /// Encode the DWARF of a kernel, module, object or program as BTF, with every global variable
 ///
@@ -49,6 +48,10 @@ pub(crate) struct Arguments {
     /// Split the output on the BTF in this file (raw BTF, or an ELF file with a section .BTF)
     #[arg(long, value_name = "FILE")]
     base: Option<PathBuf>,
+
+    /// Split the output on a distilled base, .BTF.base, by which kernels other than that of --base can take it
+    #[arg(long, requires = "base", conflicts_with_all = ["output", "only_vars"])]
+    distill: bool,
 
     /// Which variables to write
     #[arg(long, value_enum, default_value_t, value_name = "WHICH")]
@@ -122,10 +125,10 @@ enum Which {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> crate::Outcome {
-    let base = arguments.base.as_deref().map(input::base).transpose()?;
-    let options = options(arguments, base.map(Into::into));
+    let base = arguments.base.as_deref().map(BaseFile::open).transpose()?;
+    let options = options(arguments, base.as_ref().map(|file| file.base.clone()));
     match &arguments.inputs[..] {
-        [input] if arguments.output_dir.is_none() => encode_one(arguments, input, &options),
+        [input] if arguments.output_dir.is_none() => encode_one(arguments, input, &options, base.as_ref()),
         _ => {
             for (given, option) in
                 [(arguments.output.is_some(), "--output"), (arguments.explain.is_some(), "--explain")]
@@ -136,7 +139,7 @@ pub(crate) fn run(arguments: &Arguments) -> crate::Outcome {
                     ));
                 }
             }
-            many::run(arguments, &options)
+            many::run(arguments, &options, base.as_ref())
         }
     }
 }
@@ -165,13 +168,18 @@ fn options(arguments: &Arguments, base: Option<Base>) -> Options {
     }
 }
 
-fn encode_one(arguments: &Arguments, input: &Path, options: &Options) -> crate::Outcome {
+fn encode_one(
+    arguments: &Arguments,
+    input: &Path,
+    options: &Options,
+    base: Option<&BaseFile>,
+) -> crate::Outcome {
     let object = Object::open(input)?;
-    if let (Some(base), Some(path)) = (&options.base, &arguments.base) {
-        check_byte_order(base.btf(), path, &object)?;
+    if let Some(base) = base {
+        base.check_byte_order(&object)?;
     }
     if arguments.in_place {
-        many::refuse_packed(&object)?;
+        refuse_packed(&object)?;
     }
     let companions = Companions::new(arguments.debug_root.clone());
     let bar = progress_bar(arguments.quiet);
@@ -182,20 +190,24 @@ fn encode_one(arguments: &Arguments, input: &Path, options: &Options) -> crate::
     bar.finish_and_clear();
     let encoded = encoded.map_err(|error| named(input, error))?;
     let start = std::time::Instant::now();
-    write(arguments, &object, &encoded)?;
+    let Encoded { bytes, report } = encoded;
+    let sections = sections(arguments, base, input, bytes)?;
+    if arguments.in_place {
+        sections.put_into(&object)?;
+    } else if let Some(output) = &arguments.output {
+        put(output, &sections.btf)?;
+    }
     let written = start.elapsed().as_secs_f64();
-    report(arguments, encoded, written)
+    print_report(arguments, report, written)
 }
 
-/// Refuses a base of the other byte order.
-pub(crate) fn check_byte_order(base: &Btf<'_>, path: &Path, object: &Object) -> crate::Outcome {
-    let big = base.byte_order() == ByteOrder::Big;
-    if big == object.is_big_endian() {
-        return Ok(());
+/// A packed file cannot get a section: it would have to be packed again, by settings that only its installer knows.
+pub(crate) fn refuse_packed(object: &Object) -> crate::Outcome {
+    if object.is_unpacked() {
+        let file = object.path().display();
+        return Err(format!("{file}: is compressed, and cannot be written in place; unpack it first").into());
     }
-    let order = |big| if big { "big-endian" } else { "little-endian" };
-    let (file, input) = (path.display(), object.path().display());
-    Err(format!("{file}: {} BTF is no base for {input}, which is {}", order(big), order(!big)).into())
+    Ok(())
 }
 
 /// Makes sure that an error names the file.
@@ -206,22 +218,29 @@ pub(crate) fn named(input: &Path, error: Error) -> Box<dyn std::error::Error> {
     }
 }
 
-fn write(arguments: &Arguments, object: &Object, encoded: &Encoded) -> crate::Outcome {
-    if arguments.in_place {
-        let section = NewSection { name: ".BTF", bytes: &encoded.bytes, alignment: 4 };
-        put_sections(object, &[section], object.path())?;
-    } else if let Some(output) = &arguments.output {
-        if output == Path::new("-") {
-            crate::put(&encoded.bytes)?;
-        } else {
-            atomic_file::atomic_write(output, |file| file.write_all(&encoded.bytes))?;
+/// What is to be written: split on the base itself, or on a distilled one.
+fn sections(
+    arguments: &Arguments,
+    base: Option<&BaseFile>,
+    input: &Path,
+    btf: Vec<u8>,
+) -> Result<Sections, Box<dyn std::error::Error>> {
+    match base {
+        Some(base) if arguments.distill => {
+            base.distill(btf).map_err(|error| format!("{}: distilled base: {error}", input.display()).into())
         }
+        _ => Ok(Sections { btf, base: None }),
     }
-    Ok(())
 }
 
-fn report(arguments: &Arguments, encoded: Encoded, written: f64) -> crate::Outcome {
-    let mut report = encoded.report;
+fn put(output: &Path, bytes: &[u8]) -> crate::Outcome {
+    if output == Path::new("-") {
+        return crate::put(bytes);
+    }
+    Ok(atomic_file::atomic_write(output, |file| file.write_all(bytes))?)
+}
+
+fn print_report(arguments: &Arguments, mut report: Report, written: f64) -> crate::Outcome {
     report.phases.push(btfkit_encode::Phase { name: "write", seconds: written });
     if arguments.quiet {
         return Ok(());

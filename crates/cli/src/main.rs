@@ -1,5 +1,6 @@
 //! The `btfkit` program: one module a subcommand, and nothing about how things are computed.
 
+mod base;
 mod completions;
 mod demo;
 mod distill;

@@ -1,19 +1,19 @@
 //! Many inputs in one run: the modules of a kernel, on one base.
 
 use std::collections::HashMap;
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use btfkit_encode::object::Object;
 use btfkit_encode::object::companion::Companions;
-use btfkit_encode::section_writer::{NewSection, put_sections};
-use btfkit_encode::{Options, Report, atomic_file};
+use btfkit_encode::{Encoded, Options, Report};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
-use super::{Arguments, check_byte_order, named};
+use super::{Arguments, named, put, refuse_packed, sections};
+use crate::base::BaseFile;
 
 /// What became of one input.
 #[derive(Debug, Serialize)]
@@ -29,7 +29,7 @@ struct Outcome {
 
 /// Encodes all inputs, the largest first, as many at a time as there are threads. What fails is told at the end, and the
 /// others are done.
-pub(super) fn run(arguments: &Arguments, options: &Options) -> crate::Outcome {
+pub(super) fn run(arguments: &Arguments, options: &Options, base: Option<&BaseFile>) -> crate::Outcome {
     let outputs = outputs(arguments)?;
     if let Some(directory) = &arguments.output_dir {
         std::fs::create_dir_all(directory).map_err(|error| format!("{}: {error}", directory.display()))?;
@@ -51,7 +51,7 @@ pub(super) fn run(arguments: &Arguments, options: &Options) -> crate::Outcome {
         while let Some(&index) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
             let input = &arguments.inputs[index];
             let output = outputs[index].as_deref();
-            let outcome = match encode(arguments, &one, &companions, input, output) {
+            let outcome = match encode(arguments, &one, base, &companions, input, output) {
                 Ok(report) => Outcome {
                     file: input.clone(),
                     output: output.map(Path::to_path_buf),
@@ -118,37 +118,30 @@ fn stem(input: &Path) -> PathBuf {
 fn encode(
     arguments: &Arguments,
     options: &Options,
+    base: Option<&BaseFile>,
     companions: &Companions,
     input: &Path,
     output: Option<&Path>,
 ) -> Result<Report, Box<dyn std::error::Error>> {
     let object = Object::open(input)?;
-    if let (Some(base), Some(path)) = (&options.base, &arguments.base) {
-        check_byte_order(base.btf(), path, &object)?;
+    if let Some(base) = base {
+        base.check_byte_order(&object)?;
     }
     if arguments.in_place {
         refuse_packed(&object)?;
     }
-    let encoded = btfkit_encode::encode(&object, options, companions, &|_, _| {})
-        .map_err(|error| named(input, error))?;
-    match output {
-        Some(_) if arguments.in_place => {
-            let section = NewSection { name: ".BTF", bytes: &encoded.bytes, alignment: 8 };
-            put_sections(&object, &[section], input)?;
+    let encoded = btfkit_encode::encode(&object, options, companions, &|_, _| {});
+    let Encoded { bytes, report } = encoded.map_err(|error| named(input, error))?;
+    let sections = sections(arguments, base, input, bytes)?;
+    if arguments.in_place {
+        sections.put_into(&object)?;
+    } else if let Some(output) = output {
+        put(output, &sections.btf)?;
+        if let Some(bytes) = &sections.base {
+            put(&output.with_extension("base.btf"), bytes)?;
         }
-        Some(output) => atomic_file::atomic_write(output, |file| file.write_all(&encoded.bytes))?,
-        None => {}
     }
-    Ok(encoded.report)
-}
-
-/// A packed file cannot get a section: it would have to be packed again, by the settings that its installer knows.
-pub(super) fn refuse_packed(object: &Object) -> crate::Outcome {
-    if object.is_unpacked() {
-        let file = object.path().display();
-        return Err(format!("{file}: is compressed, and cannot be written in place; unpack it first").into());
-    }
-    Ok(())
+    Ok(report)
 }
 
 fn report(arguments: &Arguments, outcomes: Vec<Outcome>) -> crate::Outcome {

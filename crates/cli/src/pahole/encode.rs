@@ -1,51 +1,40 @@
 //! `pahole -J`.
 
 use std::io::Write;
-use std::os::unix::fs::MetadataExt;
-use std::path::Path;
 
 use btfkit_encode::object::Object;
 use btfkit_encode::object::companion::Companions;
-use btfkit_encode::section_writer::{NewSection, put_sections};
-use btfkit_encode::{Base, Encoded, Error, Options, Variables, atomic_file};
+use btfkit_encode::{Error, Options, Variables, atomic_file};
 
 use super::Encoding;
 use super::features::Feature;
-use crate::input::Source;
+use crate::base::{BaseFile, Sections};
 use crate::summary;
-
-type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
-
-/// The base, and what tells whether an input is the file that it was taken from.
-struct BaseFile {
-    base: Base,
-    build_id: Option<Vec<u8>>,
-}
 
 /// Encodes each file.
 pub(super) fn run(encoding: &Encoding) -> crate::Outcome {
-    let base = encoding.base.as_deref().map(BaseFile::read).transpose()?;
+    let base = encoding.base.as_deref().map(BaseFile::open).transpose()?;
     for input in &encoding.inputs {
         let object = Object::open(input)?;
-        let is_own_base = match (&base, &encoding.base) {
-            (Some(base), Some(path)) => base.is_of(path, &object),
-            _ => false,
-        };
-        if let (Some(base), Some(path)) = (&base, &encoding.base) {
-            crate::encode::check_byte_order(base.base.btf(), path, &object)?;
+        let is_own_base = base.as_ref().is_some_and(|base| base.is_of(&object));
+        if let Some(base) = &base {
+            base.check_byte_order(&object)?;
         }
-        if is_own_base && encoding.detached.is_none() {
-            let (file, base) = (input.display(), encoding.base.as_deref().unwrap_or(input).display());
-            return Err(format!(
-                "{file}: {base} is its own base: its variables go into a file of their own, by --btf_encode_detached"
-            )
-            .into());
+        if encoding.detached.is_none() {
+            crate::encode::refuse_packed(&object)?;
+            if is_own_base {
+                let file = input.display();
+                return Err(format!(
+                    "{file}: is its own base: its variables go into a file of their own, by --btf_encode_detached"
+                )
+                .into());
+            }
         }
         let options = options(encoding, base.as_ref(), is_own_base);
         let companions = Companions::new(vec!["/usr/lib/debug".into()]);
         match btfkit_encode::encode(&object, &options, &companions, &|_, _| {}) {
             Ok(encoded) => {
-                write(encoding, &object, &encoded)?;
+                write(encoding, base.as_ref(), &object, encoded.bytes)?;
                 if encoding.verbose {
                     crate::print(&summary::render(&encoded.report))?;
                 }
@@ -59,24 +48,6 @@ pub(super) fn run(encoding: &Encoding) -> crate::Outcome {
     Ok(())
 }
 
-impl BaseFile {
-    fn read(path: &Path) -> Result<Self> {
-        let source = Source::read(path)?;
-        let build_id = source.object.as_ref().and_then(Object::build_id).map(<[u8]>::to_vec);
-        Ok(Self { build_id, base: source.open(None)?.btf.into() })
-    }
-
-    /// Whether it is the BTF of `object`: the same file, or one with its build id.
-    fn is_of(&self, path: &Path, object: &Object) -> bool {
-        let same_file = || {
-            let (a, b) = (std::fs::metadata(path).ok()?, std::fs::metadata(object.path()).ok()?);
-            Some((a.dev(), a.ino()) == (b.dev(), b.ino()))
-        };
-        (self.build_id.is_some() && self.build_id.as_deref() == object.build_id())
-            || same_file().unwrap_or(false)
-    }
-}
-
 /// Whether there was nothing to encode, which is no failure for a module: kernels' builds hand over those written in
 /// assembler or Rust alone, too, and expect them back as they were.
 fn is_empty(error: &Error) -> bool {
@@ -87,7 +58,7 @@ fn options(encoding: &Encoding, base: Option<&BaseFile>, only_variables: bool) -
     let features = &encoding.features;
     let variables = match features.variables() {
         // A side file is asked for in order to have them.
-        Variables::PerCpu if only_variables => Variables::All,
+        Variables::PerCpu | Variables::None if only_variables => Variables::All,
         variables => variables,
     };
     Options {
@@ -106,12 +77,14 @@ fn options(encoding: &Encoding, base: Option<&BaseFile>, only_variables: bool) -
     }
 }
 
-fn write(encoding: &Encoding, object: &Object, encoded: &Encoded) -> Result<()> {
+fn write(encoding: &Encoding, base: Option<&BaseFile>, object: &Object, bytes: Vec<u8>) -> crate::Outcome {
     if let Some(output) = &encoding.detached {
-        atomic_file::atomic_write(output, |file| file.write_all(&encoded.bytes))?;
-    } else {
-        let section = NewSection { name: ".BTF", bytes: &encoded.bytes, alignment: 8 };
-        put_sections(object, &[section], object.path())?;
+        return Ok(atomic_file::atomic_write(output, |file| file.write_all(&bytes))?);
     }
-    Ok(())
+    let sections = match base {
+        Some(base) if encoding.features.has(Feature::DistilledBase) => base.distill(bytes),
+        _ => Ok(Sections { btf: bytes, base: None }),
+    };
+    let file = object.path().display();
+    sections.map_err(|error| format!("{file}: distilled base: {error}"))?.put_into(object)
 }

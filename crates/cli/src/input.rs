@@ -4,7 +4,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use btfkit_btf::{Btf, TypeId};
+use btfkit_btf::{Btf, TypeId, fit};
 use btfkit_encode::object::Object;
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
@@ -110,6 +110,9 @@ impl Source {
                 "{name}: refers to types that it does not have: if it is split BTF, give its base with --base"
             )
             .into());
+        }
+        if let Some(misfit) = fit::misfit(&btf) {
+            return Err(format!("{name}: built against another vmlinux than the base given: {misfit}").into());
         }
         Ok(Input { source: self, btf: Arc::new(btf) })
     }

@@ -42,6 +42,7 @@ mod settle;
 mod side_file;
 mod symbols;
 mod variables;
+mod wrong_base;
 
 pub use base::Base;
 pub use error::{Error, Result};
@@ -212,6 +213,7 @@ pub fn encode(
     let bytes = output::finish(bytes, options)?;
     let btf = output::view(bytes.as_slice(), options)?;
     watch.lap("sort", &mut report);
+    wrong_base::refuse(main, &btf)?;
     if btf.type_count() == 0 {
         return Err(Error::NothingToEncode {
             file: object.path().to_path_buf(),

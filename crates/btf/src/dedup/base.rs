@@ -10,7 +10,7 @@
 //! type has.
 
 use super::classes::{Class, Classes};
-use super::cons::{Consed, Numbers, Walked, walk};
+use super::cons::{Consed, Numbers, Part, Walked, walk};
 use super::record::{Link, links};
 use crate::bits::BitSet;
 use crate::{Btf, Error, TypeId, error::Result};
@@ -38,7 +38,7 @@ impl<'a> Base<'a> {
     /// # Errors
     /// As [`super::deduplicate`].
     pub fn new(btf: Arc<Btf<'a>>) -> Result<Self> {
-        let Walked { classes, reference, cut, cyclic, .. } = walk(&btf, None)?;
+        let Walked { classes, reference, cut, cyclic, .. } = walk(&btf, Part::Base)?;
         let classes = classes.alone();
         // Counted at class + 2, then placed by class + 1, which leaves the start of each class at its own number.
         let mut starts = vec![0u32; classes.len() + 2];
@@ -89,7 +89,7 @@ pub(super) fn select<'b>(btf: &'b Btf<'b>, base: &'b Base<'b>) -> Result<Consed<
     if !btf.base().is_some_and(|own| Arc::ptr_eq(own, &base.btf)) {
         return Err(Error::BasesDiffer);
     }
-    let Walked { strings, classes, reference, cut, .. } = walk(btf, Some(base))?;
+    let Walked { strings, classes, reference, cut, .. } = walk(btf, Part::Own(base))?;
     let mut selection = Selection::new(btf, base, &classes);
     selection.own(&reference, &cut);
     let numbers = selection.number()?;

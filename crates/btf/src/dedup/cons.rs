@@ -87,8 +87,6 @@ const OPEN: Class = Class::MAX;
 const LEAVE: u32 = 1 << 31;
 /// Follows the words of a record without its references; no record is that much longer than its info word says.
 const CYCLE: u32 = u32::MAX;
-/// Follows the words of a FUNC of a split BTF: a function belongs to its object, whatever functions the base has.
-const SPLIT_FUNCTION: u32 = 0;
 
 /// Classes of the types from one on.
 pub(super) struct Walked<'b> {
@@ -103,13 +101,26 @@ pub(super) struct Walked<'b> {
 
 /// Finds the classes of all types of a BTF that stands alone.
 pub(super) fn cons<'b>(btf: &'b Btf<'b>) -> Result<Consed<'b>> {
-    let Walked { strings, classes, reference, cut, .. } = walk(btf, None)?;
+    let Walked { strings, classes, reference, cut, .. } = walk(btf, Part::Whole)?;
     let first_own = btf.first_id().0;
     Ok(Consed { btf, strings, classes, reference, cut, numbers: None, first_own })
 }
 
-/// Finds the classes of all types of `btf` and its bases, or, with what is known of its base, those of its own types.
-pub(super) fn walk<'b>(btf: &'b Btf<'b>, base: Option<&'b Base<'b>>) -> Result<Walked<'b>> {
+/// What is walked.
+#[derive(Clone, Copy)]
+pub(super) enum Part<'b> {
+    /// All of a BTF that stands alone.
+    Whole,
+    /// A base with its bases. Its functions are of no interest: a function belongs to its object, whatever functions
+    /// the base has; and they are a third of a kernel's types.
+    Base,
+    /// The own types of a split BTF.
+    Own(&'b Base<'b>),
+}
+
+/// Finds the classes of types.
+pub(super) fn walk<'b>(btf: &'b Btf<'b>, part: Part<'b>) -> Result<Walked<'b>> {
+    let base = if let Part::Own(base) = part { Some(base) } else { None };
     let end = btf.next_id().0;
     let first = base.map_or(0, |_| btf.first_id().0);
     let count = (end - first) as usize;
@@ -120,6 +131,7 @@ pub(super) fn walk<'b>(btf: &'b Btf<'b>, base: Option<&'b Base<'b>>) -> Result<W
     let mut walk = Walk {
         btf,
         base,
+        functions: !matches!(part, Part::Base),
         first,
         end,
         strings: Strings::new(btf),
@@ -146,6 +158,8 @@ pub(super) fn walk<'b>(btf: &'b Btf<'b>, base: Option<&'b Base<'b>>) -> Result<W
 struct Walk<'b> {
     btf: &'b Btf<'b>,
     base: Option<&'b Base<'b>>,
+    /// Whether functions may be the same as others.
+    functions: bool,
     /// The first type walked.
     first: u32,
     end: u32,
@@ -179,7 +193,10 @@ impl<'b> Walk<'b> {
     fn visit(&mut self, id: u32, leaving: bool) -> Result<()> {
         let ty = self.btf.get(TypeId(id))?;
         let name = self.strings.canonical(ty.word(0))?;
-        let role = role(name, ty.word(1));
+        let role = match ty.kind() {
+            Kind::Func if !self.functions => Role::Own,
+            _ => role(name, ty.word(1)),
+        };
         if let kind @ Kind::Unknown(_) = ty.kind() {
             return Err(Error::WrongKind { found: kind, wanted: "a kind whose references are known" });
         }
@@ -204,7 +221,7 @@ impl<'b> Walk<'b> {
             Children::Pending => {}
             Children::Cyclic if role == Role::Content => self.cut_cyclic(id, &mut record),
             Children::Done | Children::Cyclic => {
-                let class = self.intern(ty, &mut record);
+                let class = self.classes.intern(&record);
                 if role == Role::Content {
                     self.reference[(id - self.first) as usize] = class;
                 } else {
@@ -284,14 +301,6 @@ impl<'b> Walk<'b> {
         }
     }
 
-    /// The class of a record whose links are replaced.
-    fn intern(&mut self, ty: Type<'_>, record: &mut Vec<u32>) -> Class {
-        if self.base.is_some() && ty.kind() == Kind::Func {
-            record.push(SPLIT_FUNCTION);
-        }
-        self.classes.intern(record)
-    }
-
     /// The class of a reference to a definition or forward declaration of this name.
     fn leaf(&mut self, name: u32, info: u32) -> Class {
         self.classes.intern(&[name, u32::from(tag_kind(info).number())])
@@ -318,7 +327,7 @@ impl<'b> Walk<'b> {
             let ty = self.btf.get(TypeId(id))?;
             read(ty, &mut record);
             self.replace_links(id, &mut record)?;
-            let class = self.intern(ty, &mut record);
+            let class = self.classes.intern(&record);
             self.cut.push((id, class));
             self.record = record;
         }

@@ -3,6 +3,8 @@
 mod encode;
 mod failures;
 mod in_place;
+mod modules;
+mod pahole;
 mod program;
 
 use std::path::{Path, PathBuf};

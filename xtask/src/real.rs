@@ -6,6 +6,7 @@ mod allowance;
 mod determinism;
 mod distill;
 mod encoder;
+mod front;
 mod kernel_verifier;
 mod modules;
 mod peer;
@@ -107,6 +108,9 @@ fn check_kernel(tally: &mut Tally, kernel: &Kernel, encoder: &Encoder, peers: &P
     check("same bytes for any thread count and folder", determinism::check);
     check("every data symbol has a variable", symbols::check);
     check("every function static has a variable", symbols::check_function_statics);
+    if label == crate::fixtures::KERNELS[0].label {
+        check("features as pahole's", front::check);
+    }
     if !kernel.modules.is_empty() {
         check("modules", modules::check);
         check("modules on a distilled base", distill::check);

@@ -48,18 +48,31 @@ impl fmt::Display for Misfit {
 /// a BTF that stands alone.
 pub fn misfit(split: &Btf<'_>) -> Option<Misfit> {
     split.base()?;
+    let wrong_names = names_are_wrong(split);
     split.types().find_map(|ty| {
-        let reason = misnamed(split, ty).map(Reason::Name).or_else(|| misdirected(split, ty))?;
+        let misnamed = || names(ty).find(|&name| !starts_a_string(split, name)).filter(|_| wrong_names);
+        let reason = misnamed().map(Reason::Name).or_else(|| misdirected(split, ty))?;
         Some(Misfit { id: ty.id(), kind: ty.kind(), reason })
     })
 }
 
-/// A name of the record or of one of its parts that is no whole string.
-fn misnamed(split: &Btf<'_>, ty: Type<'_>) -> Option<StringOffset> {
+/// Whether more than a quarter of the names that are the base's begin within a string.
+fn names_are_wrong(split: &Btf<'_>) -> bool {
+    let first = split.first_string();
+    let (mut all, mut within) = (0u64, 0u64);
+    for name in split.types().flat_map(names).filter(|&name| !name.is_empty() && name < first) {
+        all += 1;
+        within += u64::from(!starts_a_string(split, name));
+    }
+    within * 4 > all
+}
+
+/// The names of a record and of its parts.
+fn names(ty: Type<'_>) -> impl Iterator<Item = StringOffset> {
     let parts = ty.members().map(|member| member.name);
     let parts =
         parts.chain(ty.params().map(|param| param.name)).chain(ty.enumerators().map(|each| each.name));
-    std::iter::once(ty.name_offset()).chain(parts).find(|&name| !starts_a_string(split, name))
+    std::iter::once(ty.name_offset()).chain(parts)
 }
 
 /// Whether a string begins at `offset`: one of a base; own strings are not looked at.
@@ -123,6 +136,20 @@ mod tests {
         let found = misfit(&other).unwrap();
         assert_eq!((found.id, found.kind, &found.reason), (TypeId(3), Kind::Typedef, &Reason::Name(name)));
         assert!(found.to_string().contains("within a string of the base"), "{found}");
+    }
+
+    #[test]
+    fn a_name_that_is_the_end_of_another_shows_nothing() {
+        let own = base(b"long");
+        let mut builder = Builder::split(Arc::clone(&own));
+        for name in [&b"int"[..], b"int", b"long", b"int"] {
+            let name = builder.string(name);
+            builder.typedef(name, TypeId(2));
+        }
+        builder.typedef(StringOffset(2), TypeId(2));
+        let split = Btf::parse_split(builder.finish().unwrap(), own).unwrap();
+        assert_eq!(split.types().next_back().unwrap().name(), b"ong");
+        assert_eq!(misfit(&split), None);
     }
 
     #[test]

@@ -6,10 +6,13 @@ use btfkit_btf::{Btf, dedup};
 
 use crate::error::Result;
 
-/// A BTF to split outputs on, and what has been found out about it: that is done once, when it is first needed, for all
-/// encodes that share it.
+/// A BTF to split outputs on. For a single output it is read as far as that output needs it; with an [index](Base::indexed),
+/// which takes longer to make than that, it serves many.
 #[derive(Debug, Clone)]
-pub struct Base(Arc<Shared>);
+pub struct Base {
+    shared: Arc<Shared>,
+    indexed: bool,
+}
 
 #[derive(Debug)]
 struct Shared {
@@ -20,18 +23,40 @@ struct Shared {
 impl Base {
     /// The BTF itself.
     pub fn btf(&self) -> &Arc<Btf<'static>> {
-        &self.0.btf
+        &self.shared.btf
     }
 
-    /// What deduplication needs to know of it.
-    pub(crate) fn index(&self) -> Result<&dedup::Base<'static>> {
-        let index = self.0.index.get_or_init(|| dedup::Base::new(Arc::clone(&self.0.btf)));
+    /// The same for many outputs: what is needed to know of it is found out once, when it is first needed, for all that
+    /// share it, be it in several threads.
+    pub fn indexed(self) -> Self {
+        Self { indexed: true, ..self }
+    }
+
+    /// Does what can be done before the types are known that are to be split off.
+    pub(crate) fn prepare(&self) -> Result<()> {
+        // The first search makes the index of strings.
+        self.btf().find_string(b"int");
+        if self.indexed { self.index().map(drop) } else { Ok(()) }
+    }
+
+    /// Finds out which types of a BTF split on it are the same.
+    pub(crate) fn deduplicate(&self, split: &Btf<'_>) -> Result<dedup::Deduplication> {
+        let unique = if self.indexed {
+            dedup::deduplicate_on(split, self.index()?)
+        } else {
+            dedup::deduplicate(split)
+        };
+        Ok(unique?)
+    }
+
+    fn index(&self) -> Result<&dedup::Base<'static>> {
+        let index = self.shared.index.get_or_init(|| dedup::Base::new(Arc::clone(&self.shared.btf)));
         index.as_ref().map_err(|error| error.clone().into())
     }
 }
 
 impl From<Arc<Btf<'static>>> for Base {
     fn from(btf: Arc<Btf<'static>>) -> Self {
-        Self(Arc::new(Shared { btf, index: OnceLock::new() }))
+        Self { shared: Arc::new(Shared { btf, index: OnceLock::new() }), indexed: false }
     }
 }

@@ -124,9 +124,9 @@ pub fn encode(
             progress(before + bytes, total);
         },
     };
-    let index_base = || options.base.as_ref().map_or(Ok(()), |base| base.index().map(|_| ()));
-    let (indexed, mut collected) = both(options.threads, index_base, || collect::collect(&source));
-    indexed?;
+    let prepare_base = || options.base.as_ref().map_or(Ok(()), Base::prepare);
+    let (prepared, mut collected) = both(options.threads, prepare_base, || collect::collect(&source));
+    prepared?;
     for damage in &units.damage {
         *collected.damage.entry(*damage).or_default() += 1;
     }

@@ -153,7 +153,7 @@ pub fn finish(bytes: Vec<u8>, options: &Options) -> Result<Vec<u8>> {
     let raw = view(bytes, options)?;
     if let Some(base) = &options.base {
         // The base has most of it: only what is left is worth sorting.
-        let unique = dedup::deduplicate_on(&raw, base.index()?)?;
+        let unique = base.deduplicate(&raw)?;
         let unique = view(unique.rewrite(&raw)?.builder.finish()?, options)?;
         return Ok(order::permute(&unique, &order::by_name(&unique)?)?.bytes);
     }

@@ -112,8 +112,8 @@ pub(super) enum Part<'b> {
     /// All of a BTF that stands alone.
     Whole,
     /// A base with its bases. Its functions are of no interest: a function belongs to its object, whatever functions
-    /// the base has; and they are a third of a kernel's types.
-    Base,
+    /// the base has; and they are a third of a kernel's types. Of the others all, or those in a set and what they need.
+    Base(Option<&'b BitSet>),
     /// The own types of a split BTF.
     Own(&'b Base<'b>),
 }
@@ -131,7 +131,7 @@ pub(super) fn walk<'b>(btf: &'b Btf<'b>, part: Part<'b>) -> Result<Walked<'b>> {
     let mut walk = Walk {
         btf,
         base,
-        functions: !matches!(part, Part::Base),
+        functions: !matches!(part, Part::Base(_)),
         first,
         end,
         strings: Strings::new(btf),
@@ -143,7 +143,11 @@ pub(super) fn walk<'b>(btf: &'b Btf<'b>, part: Part<'b>) -> Result<Walked<'b>> {
         stack: Vec::new(),
         record: Vec::new(),
     };
+    let only = if let Part::Base(types) = part { types } else { None };
     for id in first.max(1)..end {
+        if only.is_some_and(|only| !only.contains(id)) {
+            continue;
+        }
         walk.visit(id, false)?;
         while let Some(entry) = walk.stack.pop() {
             walk.visit(entry & !LEAVE, entry & LEAVE != 0)?;

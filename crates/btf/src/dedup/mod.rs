@@ -112,7 +112,7 @@ pub struct Ambiguity {
 /// overlap so much that comparing them would take quadratic time.
 pub fn deduplicate(btf: &Btf<'_>) -> Result<Deduplication> {
     match btf.base() {
-        Some(base) => deduplicate_on(btf, &Base::new(base.clone())?),
+        Some(base) => deduplicate_on(btf, &Base::for_one(btf, base.clone())?),
         None => finish(cons::cons(btf)?),
     }
 }

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use btfkit_encode::object::Object;
 use btfkit_encode::object::companion::Companions;
-use btfkit_encode::{Encoded, Options, Report};
+use btfkit_encode::{Base, Encoded, Options, Report};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
@@ -46,7 +46,8 @@ pub(super) fn run(arguments: &Arguments, options: &Options, base: Option<&BaseFi
     let next = AtomicUsize::new(0);
     let outcomes: Mutex<Vec<(usize, Outcome)>> = Mutex::new(Vec::with_capacity(order.len()));
     // One thread each: there are more inputs than processors, and they share nothing but the base.
-    let one = Options { threads: 1, ..options.clone() };
+    let shared = options.base.clone().map(Base::indexed);
+    let one = Options { threads: 1, base: shared, ..options.clone() };
     let work = || {
         while let Some(&index) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
             let input = &arguments.inputs[index];

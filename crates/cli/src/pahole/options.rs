@@ -77,7 +77,7 @@ pub(super) static OPTIONS: &[Entry] = &[
     entry('J', "btf_encode", NoArgument, Better, "writes .BTF into each FILE; a failure is a failure"),
     entry(' ', "btf_encode_detached", Required("FILE"), Better, "raw BTF into a file, which is complete or not there"),
     entry(' ', "btf_base", Required("FILE"), Better, "raw BTF, or an ELF file with .BTF; one of another kernel is told"),
-    entry('j', "jobs", Optional("N"), Same, "threads; as many as there are processors without N"),
+    entry('j', "jobs", Optional("N"), Better, "threads; as many as there are processors without N, and without the option"),
     entry(' ', "btf_features", Required("LIST"), Better, "see the table of features"),
     entry(' ', "btf_features_strict", Required("LIST"), Better, "the same, and an unknown feature is an error"),
     entry(' ', "supported_btf_features", NoArgument, Same, "prints the features"),

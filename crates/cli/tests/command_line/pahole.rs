@@ -267,7 +267,7 @@ fn a_module_stands_on_its_kernel() {
     assert!(split.own_named(b"module").next().is_none(), "the base has it");
     assert!(split.own_named(b"own").any(|ty| ty.kind() == Kind::Struct));
     let sections: Vec<&[u8]> =
-        split.types().filter(|ty| ty.kind() == Kind::DataSec).map(|ty| ty.name()).collect();
+        split.types().filter(|ty| ty.kind() == Kind::DataSec).map(btfkit_btf::Type::name).collect();
     assert_eq!(sections, [&b".bss"[..], b".gnu.linkonce.this_module"]);
 }
 

@@ -99,7 +99,10 @@ fn by_name(name: &str) -> Result<&'static Entry, String> {
 mod tests {
     use super::*;
 
-    fn parsed(line: &str) -> Result<(Vec<(&'static str, Option<String>)>, Vec<String>), String> {
+    /// Options by name, each with its argument.
+    type Options = Vec<(&'static str, Option<String>)>;
+
+    fn parsed(line: &str) -> Result<(Options, Vec<String>), String> {
         let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
         let line = parse(&words)?;
         Ok((line.options.into_iter().map(|(entry, value)| (entry.name, value)).collect(), line.operands))

@@ -1,5 +1,7 @@
 //! `cargo xtask bench`: the peer and btfkit in turns on the same input.
 
+mod modules;
+
 use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -22,6 +24,7 @@ pub(crate) struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Benchmark {
     Encode(Encode),
+    Modules(modules::Modules),
 }
 
 /// Encode a kernel with pahole and with btfkit, both with all variables and on two threads.
@@ -61,7 +64,10 @@ pub(crate) struct Comparison {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
-    let Benchmark::Encode(encode) = &arguments.benchmark;
+    let encode = match &arguments.benchmark {
+        Benchmark::Encode(encode) => encode,
+        Benchmark::Modules(modules) => return modules.run().map(|()| ExitCode::SUCCESS),
+    };
     let comparison = encode.measure()?;
     if encode.json {
         println!("{}", serde_json::to_string_pretty(&comparison)?);

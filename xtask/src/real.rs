@@ -4,8 +4,10 @@
 
 mod allowance;
 mod determinism;
+mod distill;
 mod dump;
 mod encoder;
+mod front;
 mod kernel_verifier;
 mod modules;
 mod peer;
@@ -109,8 +111,12 @@ fn check_kernel(tally: &mut Tally, kernel: &Kernel, encoder: &Encoder, peers: &P
     check("same bytes for any thread count and folder", determinism::check);
     check("every data symbol has a variable", symbols::check);
     check("every function static has a variable", symbols::check_function_statics);
+    if label == crate::fixtures::KERNELS[0].label {
+        check("features as pahole's", front::check);
+    }
     if !kernel.modules.is_empty() {
         check("modules", modules::check);
+        check("modules on a distilled base", distill::check);
     }
     if label == crate::fixtures::KERNELS[0].label {
         check("speed and memory", speed::check);

@@ -85,8 +85,14 @@ impl<'a> Builder<'a> {
 
     /// Starts an empty blob with the byte order, base, header and layout section of `btf`.
     pub fn like(btf: &Btf<'a>) -> Self {
-        let new = match btf.base() {
-            Some(base) => Self::split(base.clone()),
+        Self::like_on(btf, btf.base().cloned())
+    }
+
+    /// Starts an empty blob with the byte order, header and layout section of `btf`, on another base of the same byte
+    /// order.
+    pub(crate) fn like_on(btf: &Btf<'a>, base: Option<Arc<Btf<'a>>>) -> Self {
+        let new = match base {
+            Some(base) => Self::split(base),
             None => Self::new(btf.byte_order()),
         };
         Self {
@@ -305,6 +311,11 @@ impl<'a> Builder<'a> {
     /// Adds a tag on a type.
     pub fn type_tag(&mut self, value: StringOffset, target: TypeId) -> TypeId {
         self.reference(Kind::TypeTag, value, target)
+    }
+
+    /// Adds an attribute of a type (`address_space(1)`): a tag with the flag that says so, which kernels from 6.14 on take.
+    pub fn type_attribute(&mut self, value: StringOffset, target: TypeId) -> TypeId {
+        self.record(value, Info::new(Kind::TypeTag, 0, true), target.0, [])
     }
 
     /// Copies a type of any kind, also an unknown one. Its strings become strings of this blob; the ids that it refers

@@ -119,6 +119,26 @@ pub enum Error {
     },
     /// Names overlap each other so much that writing them one by one would blow up the blob.
     NamesOverlap,
+    /// The BTF is not split on a base.
+    NotSplit,
+    /// A type of a base is referred to that nothing could find again in another base.
+    NotDistillable {
+        /// The type of the base.
+        id: TypeId,
+        /// Its kind.
+        kind: Kind,
+        /// The type referring to it; `void` when something outside the BTF does.
+        by: TypeId,
+    },
+    /// A type that a distilled base stands for is not in the base that takes its place.
+    NotRelocatable {
+        /// The type of the distilled base.
+        id: TypeId,
+        /// Its kind, name and size.
+        subject: String,
+        /// What there is instead.
+        reason: String,
+    },
 }
 
 impl fmt::Display for Error {
@@ -178,6 +198,19 @@ impl fmt::Display for Error {
                 )
             }
             Self::NamesOverlap => write!(f, "names overlap each other too much to be written one by one"),
+            Self::NotSplit => write!(f, "not split BTF: it stands on no base"),
+            Self::NotDistillable { id, kind, by } if by.is_void() => {
+                write!(f, "type {id} of the base is a {kind}, which a distilled base cannot hold")
+            }
+            Self::NotDistillable { id, kind, by } => {
+                write!(
+                    f,
+                    "type {by} refers to type {id} of the base, a {kind}, which a distilled base cannot hold"
+                )
+            }
+            Self::NotRelocatable { id, subject, reason } => {
+                write!(f, "type {id} of the distilled base, {subject}: {reason}")
+            }
         }
     }
 }

@@ -23,19 +23,25 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+mod bits;
 mod builder;
 pub mod check;
+mod copied_strings;
 pub mod declaration;
 pub mod dedup;
+pub mod distill;
 pub mod dump;
 mod error;
+
 pub mod ext;
+pub mod fit;
 mod header;
 mod ids;
 mod kind;
 mod layout;
 mod names;
 pub mod order;
+pub mod relocate;
 pub mod size;
 mod strings;
 mod types;

@@ -1,14 +1,51 @@
 //! Strings by content: the index of a string section, and the table that a builder interns into.
 
+use crate::Btf;
+use crate::bits::BitSet;
 use hashbrown::{DefaultHashBuilder, HashTable};
-use std::ffi::CStr;
 use std::hash::BuildHasher;
+
+/// Multiplies and folds the halves of the product: the step of all hashes of strings and of records.
+#[inline]
+pub(crate) fn fold(a: u64, b: u64) -> u64 {
+    let product = u128::from(a) * u128::from(b);
+    product as u64 ^ (product >> 64) as u64
+}
+
+/// An odd number without structure (the golden ratio), for hashes that must be the same in every run.
+pub(crate) const MIX: u64 = 0x9E37_79B9_7F4A_7C15;
+
+/// Length and hash of the string that starts at `at` and ends with a NUL or the section, eight bytes at a time.
+pub(crate) fn hash(section: &[u8], mut at: usize, seed: u64) -> (usize, u64) {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    let start = at;
+    let mut hash = seed;
+    while let Some(&chunk) = section.get(at..).and_then(<[u8]>::first_chunk::<8>) {
+        let word = u64::from_le_bytes(chunk);
+        let zeros = word.wrapping_sub(ONES) & !word & (ONES << 7);
+        if zeros != 0 {
+            let bytes = zeros.trailing_zeros() / 8;
+            let last = word & ((1u64 << (bytes * 8)) - 1);
+            return (at + bytes as usize - start, finish(hash, last, at + bytes as usize - start));
+        }
+        hash = fold(hash ^ word, MIX);
+        at += 8;
+    }
+    let rest = &section[at..];
+    let bytes = rest.iter().position(|&byte| byte == 0).unwrap_or(rest.len());
+    let last = rest[..bytes].iter().rev().fold(0, |word, &byte| word << 8 | u64::from(byte));
+    (at + bytes - start, finish(hash, last, at + bytes - start))
+}
+
+fn finish(hash: u64, last: u64, length: usize) -> u64 {
+    fold(fold(hash ^ last, MIX) ^ length as u64, MIX)
+}
 
 /// Offsets of the strings of one section, found by content. The section itself is kept elsewhere and handed in.
 ///
 /// The hash is seeded at random, so that no input can be made to collide; nothing is ever listed in table order.
 pub(crate) struct StringIndex {
-    hasher: DefaultHashBuilder,
+    seed: u64,
     table: HashTable<Slot>,
 }
 
@@ -20,7 +57,7 @@ struct Slot {
 }
 
 fn spread(hash: u32) -> u64 {
-    u64::from(hash).wrapping_mul(0x9E37_79B9_7F4A_7C15)
+    u64::from(hash).wrapping_mul(MIX)
 }
 
 /// Whether `string` and a NUL stand at `offset`.
@@ -30,41 +67,69 @@ fn stands_at(section: &[u8], offset: u32, string: &[u8]) -> bool {
 }
 
 impl StringIndex {
-    pub(crate) fn new() -> Self {
-        Self { hasher: DefaultHashBuilder::default(), table: HashTable::new() }
+    fn with_capacity(strings: usize) -> Self {
+        let seed = DefaultHashBuilder::default().hash_one(1u32);
+        Self { seed, table: HashTable::with_capacity(strings) }
     }
 
-    /// Indexes every whole string of a section; of equal ones the first counts.
-    pub(crate) fn of_section(section: &[u8]) -> Self {
-        let mut index = Self::new();
-        let mut at = 0;
-        while let Ok(string) = CStr::from_bytes_until_nul(&section[at..]) {
-            index.insert(section, string.to_bytes(), || at as u32);
-            at += string.count_bytes() + 1;
-        }
-        index
-    }
-
-    fn hash(&self, string: &[u8]) -> u32 {
-        self.hasher.hash_one(string) as u32
-    }
-
-    pub(crate) fn find(&self, section: &[u8], string: &[u8]) -> Option<u32> {
-        let hash = self.hash(string);
+    fn find(&self, section: &[u8], string: &[u8]) -> Option<u32> {
+        let hash = (hash(string, 0, self.seed).1 >> 32) as u32;
         self.table
             .find(spread(hash), |slot| slot.hash == hash && stands_at(section, slot.offset, string))
             .map(|slot| slot.offset)
     }
 
-    /// The offset of `string`; when it is new, the one that `place` gives it.
-    pub(crate) fn insert(&mut self, section: &[u8], string: &[u8], place: impl FnOnce() -> u32) -> u32 {
-        let hash = self.hash(string);
+    /// The offset of `string`, whose hash is given; when it is new, the one that `place` gives it.
+    fn insert(&mut self, section: &[u8], string: &[u8], hash: u64, place: impl FnOnce() -> u32) -> u32 {
+        let hash = (hash >> 32) as u32;
         let equal = |slot: &Slot| slot.hash == hash && stands_at(section, slot.offset, string);
         self.table
             .entry(spread(hash), equal, |slot| spread(slot.hash))
             .or_insert_with(|| Slot { hash, offset: place() })
             .get()
             .offset
+    }
+}
+
+/// The strings of one blob: those that its bases do not have, each at the first place where it stands whole.
+pub(crate) struct LevelStrings {
+    index: StringIndex,
+    /// Those places.
+    starts: BitSet,
+}
+
+impl LevelStrings {
+    /// Reads the string section of `btf`.
+    pub(crate) fn new(btf: &Btf<'_>) -> Self {
+        let (section, base) = (btf.string_section(), btf.base());
+        let mut index = StringIndex::with_capacity(section.len() / 20);
+        let mut starts = BitSet::new(section.len());
+        let mut at = 0;
+        while at < section.len() {
+            let (length, hash) = hash(section, at, index.seed);
+            let string = &section[at..at + length];
+            let is_new = || base.is_none_or(|base| base.find_string(string).is_none());
+            if length > 0
+                && at + length < section.len()
+                && is_new()
+                && index.insert(section, string, hash, || at as u32) == at as u32
+            {
+                starts.insert(at as u32);
+            }
+            at += length + 1;
+        }
+        Self { index, starts }
+    }
+
+    /// Where `string`, which is not empty, stands in the section.
+    pub(crate) fn find(&self, section: &[u8], string: &[u8]) -> Option<u32> {
+        self.index.find(section, string)
+    }
+
+    /// Whether a string that neither the bases nor the section before have begins at this place of the section.
+    #[inline]
+    pub(crate) fn is_first(&self, at: u32) -> bool {
+        self.starts.contains(at)
     }
 }
 
@@ -81,22 +146,40 @@ impl StringTable {
         Self { bytes, index: None }
     }
 
+    fn index(&mut self) -> &mut StringIndex {
+        self.index.get_or_insert_with(|| {
+            let section = &self.bytes;
+            let mut index = StringIndex::with_capacity(section.len() / 20);
+            let mut at = 0;
+            while at < section.len() {
+                let (length, hash) = hash(section, at, index.seed);
+                if at + length < section.len() {
+                    index.insert(section, &section[at..at + length], hash, || at as u32);
+                }
+                at += length + 1;
+            }
+            index
+        })
+    }
+
     /// The offset of `string` in this section; it is added at the end when it is new.
     pub(crate) fn intern(&mut self, string: &[u8]) -> u32 {
-        let index = self.index.get_or_insert_with(|| StringIndex::of_section(&self.bytes));
-        let next = self.bytes.len() as u32;
-        let offset = index.insert(&self.bytes, string, || next);
+        let seed = self.index().seed;
+        let hash = hash(string, 0, seed).1;
+        let Self { bytes, index } = self;
+        let Some(index) = index else { return 0 };
+        let next = bytes.len() as u32;
+        let offset = index.insert(bytes, string, hash, || next);
         if offset == next {
-            self.bytes.extend_from_slice(string);
-            self.bytes.push(0);
+            bytes.extend_from_slice(string);
+            bytes.push(0);
         }
         offset
     }
 
     /// Makes room for about `count` more strings.
     pub(crate) fn reserve(&mut self, count: usize) {
-        let index = self.index.get_or_insert_with(|| StringIndex::of_section(&self.bytes));
-        index.table.reserve(count, |slot| spread(slot.hash));
+        self.index().table.reserve(count, |slot| spread(slot.hash));
         self.bytes.reserve(count.saturating_mul(20));
     }
 
@@ -107,7 +190,9 @@ impl StringTable {
 
 #[cfg(test)]
 mod tests {
-    use super::{StringIndex, StringTable};
+    use super::{LevelStrings, StringTable, hash};
+    use crate::{Btf, Builder, ByteOrder};
+    use std::sync::Arc;
 
     #[test]
     fn a_string_is_stored_once_and_tails_are_strings_of_their_own() {
@@ -118,12 +203,31 @@ mod tests {
     }
 
     #[test]
-    fn of_equal_strings_the_first_is_found() {
-        let section = b"\0one\0two\0one\0";
-        let index = StringIndex::of_section(section);
-        assert_eq!(index.find(section, b"one"), Some(1));
-        assert_eq!(index.find(section, b""), Some(0));
-        assert_eq!(index.find(section, b"ne"), None);
-        assert_eq!(index.find(section, b"one\0two"), None);
+    fn a_string_has_one_hash_wherever_it_stands() {
+        for length in 0..40 {
+            let string: Vec<u8> = (0..length).map(|i| b'a' + i % 26).collect();
+            let section = [b"x\0", &string[..], b"\0more\0and more\0"].concat();
+            assert_eq!(hash(&section, 2, 7), hash(&string, 0, 7), "{length} bytes");
+            assert_eq!(hash(&string, 0, 7).0, usize::from(length));
+        }
+    }
+
+    #[test]
+    fn of_equal_strings_the_first_is_found_and_those_of_a_base_before() {
+        let mut base = Builder::new(ByteOrder::NATIVE);
+        base.string(b"one");
+        let base = Arc::new(Btf::parse(base.finish().unwrap()).unwrap());
+        let mut split = Builder::split(Arc::clone(&base)).finish().unwrap();
+        let section = b"one\0two\0three\0two\0";
+        split[20..24].copy_from_slice(&(section.len() as u32).to_ne_bytes());
+        split.extend_from_slice(section);
+        let split = Btf::parse_split(split, base).unwrap();
+        let level = LevelStrings::new(&split);
+        assert_eq!(level.find(section, b"two"), Some(4));
+        assert_eq!(level.find(section, b"one"), None, "it is the base's");
+        assert_eq!(level.find(section, b"wo"), None);
+        assert_eq!((0..18).filter(|&at| level.is_first(at)).collect::<Vec<_>>(), [4, 8]);
+        assert_eq!(split.find_string(b"one").unwrap().0, 1);
+        assert_eq!(split.find_string(b"three").unwrap().0, split.first_string().0 + 8);
     }
 }

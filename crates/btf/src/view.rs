@@ -8,7 +8,7 @@ use crate::header::Header;
 use crate::kind::Info;
 use crate::layout::{self, KindLayout};
 use crate::names::NameIndex;
-use crate::strings::StringIndex;
+use crate::strings::LevelStrings;
 use crate::{ByteOrder, Error, Kind, StringOffset, Type, TypeId, error::Result};
 use std::borrow::Cow;
 use std::ffi::CStr;
@@ -36,7 +36,7 @@ pub struct Btf<'a> {
     names: OnceLock<NameIndex>,
     /// How often a name was looked for without an index.
     name_lookups: AtomicU32,
-    string_index: OnceLock<StringIndex>,
+    level_strings: OnceLock<LevelStrings>,
     pointer_size: OnceLock<u8>,
 }
 
@@ -97,7 +97,7 @@ impl<'a> Btf<'a> {
             first_string,
             names: OnceLock::new(),
             name_lookups: AtomicU32::new(0),
-            string_index: OnceLock::new(),
+            level_strings: OnceLock::new(),
             pointer_size: OnceLock::new(),
         };
         if first_string.checked_add(header.string_length).is_none() {
@@ -345,8 +345,12 @@ impl<'a> Btf<'a> {
         if let Some(found) = self.base.as_ref().and_then(|base| base.find_string(string)) {
             return Some(found);
         }
-        let index = self.string_index.get_or_init(|| StringIndex::of_section(self.string_section()));
-        Some(StringOffset(self.first_string + index.find(self.string_section(), string)?))
+        Some(StringOffset(self.first_string + self.level_strings().find(self.string_section(), string)?))
+    }
+
+    /// The own strings by content.
+    pub(crate) fn level_strings(&self) -> &LevelStrings {
+        self.level_strings.get_or_init(|| LevelStrings::new(self))
     }
 
     /// Size of a pointer in bytes: that of an integer named `long`, `unsigned long` or the like; 8 when there is none.

@@ -4,6 +4,7 @@ use btfkit_btf::{
     Array, Btf, Builder, ByteOrder, Enumerator, IntEncoding, Kind, Linkage, Member, Param, TypeId, dedup,
 };
 use std::collections::HashMap;
+use std::sync::Arc;
 
 /// xorshift64*: small, and the same everywhere.
 struct Random(u64);
@@ -70,11 +71,15 @@ fn graph(random: &mut Random, size: usize, forwards: bool) -> Vec<Node> {
 
 /// Writes the nodes in this order; the ids of `order[0]`, `order[1]`, … are 1, 2, ….
 fn build(nodes: &[Node], order: &[usize]) -> Vec<u8> {
+    build_with(Builder::new(ByteOrder::Little), nodes, order)
+}
+
+/// The same behind what the builder has or stands on.
+fn build_with(mut builder: Builder<'_>, nodes: &[Node], order: &[usize]) -> Vec<u8> {
     let mut place = vec![TypeId::VOID; nodes.len()];
     for (at, &index) in order.iter().enumerate() {
-        place[index] = TypeId(at as u32 + 1);
+        place[index] = TypeId(builder.next_id().0 + at as u32);
     }
-    let mut builder = Builder::new(ByteOrder::Little);
     for &index in order {
         let node = &nodes[index];
         let name =
@@ -250,5 +255,33 @@ fn the_order_of_the_input_does_not_matter() {
         assert_eq!(partition, other, "round {round}: {nodes:#?} in order {order:?}");
         assert_eq!(report.forwards_left, other_report.forwards_left);
         assert_eq!(report.ambiguous.len(), other_report.ambiguous.len());
+    }
+}
+
+#[test]
+fn a_base_that_many_share_gives_what_it_gives_to_one() {
+    let mut random = Random(0x5eed_ba5e);
+    for round in 0..3000 {
+        let (base_size, size) = (1 + random.below(24) as usize, 1 + random.below(16) as usize);
+        let nodes = graph(&mut random, base_size, round % 2 == 0);
+        let order: Vec<usize> = (0..base_size).collect();
+        let base = Arc::new(Btf::parse(build(&nodes, &order)).unwrap());
+        let own = graph(&mut random, size, round % 2 == 0);
+        // Much of it is the base's.
+        let own: Vec<Node> = own
+            .into_iter()
+            .enumerate()
+            .map(|(index, node)| match nodes.get(index) {
+                Some(known) if known.children.iter().all(|&child| child < size) => known.clone(),
+                _ => node,
+            })
+            .collect();
+        let order: Vec<usize> = (0..size).collect();
+        let split = build_with(Builder::split(Arc::clone(&base)), &own, &order);
+        let split = Btf::parse_split(split, Arc::clone(&base)).unwrap();
+        let alone = dedup::deduplicate(&split).unwrap();
+        let shared = dedup::deduplicate_on(&split, &dedup::Base::new(Arc::clone(&base)).unwrap()).unwrap();
+        assert_eq!(alone.map(), shared.map(), "round {round}: {nodes:?} {own:?}");
+        assert_eq!(alone.report, shared.report);
     }
 }

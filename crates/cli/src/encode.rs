@@ -1,18 +1,19 @@
 //! `btfkit encode`: DWARF in, BTF out.
 
+mod many;
+
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
-use btfkit_btf::ByteOrder;
 use btfkit_encode::object::Object;
 use btfkit_encode::object::companion::Companions;
-use btfkit_encode::section_writer::{NewSection, put_sections};
-use btfkit_encode::{Encoded, Error, Options, Variables, atomic_file};
+use btfkit_encode::{Base, Encoded, Error, Options, Report, Variables, atomic_file};
 use clap::{Args, ValueEnum};
 use gimli::constants::DwLang;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::{input, language, summary};
+use crate::base::{BaseFile, Sections};
+use crate::{language, summary};
 
 /// Encode the DWARF of a kernel, module, object or program as BTF, with every global variable
 ///
@@ -23,23 +24,34 @@ use crate::{input, language, summary};
     btfkit encode vmlinux -o vmlinux.btf\n  \
     btfkit encode vmlinux --in-place --vars lean\n  \
     btfkit encode nf_tables.ko --base vmlinux.btf -o nf_tables.btf\n  \
+    btfkit encode --base vmlinux --in-place *.ko\n  \
+    btfkit encode --base vmlinux --output-dir btf *.ko.xz\n  \
     btfkit encode vmlinux --only-vars --base /sys/kernel/btf/vmlinux -o vars.btf\n  \
     btfkit encode vmlinux --explain jiffies")]
 pub(crate) struct Arguments {
-    /// ELF file with DWARF, or with a separate debug file that build id or debug link name
-    input: PathBuf,
+    /// ELF files with DWARF, or with separate debug files that build id or debug link name; compressed ones, too
+    #[arg(required = true, value_name = "INPUT")]
+    inputs: Vec<PathBuf>,
 
     /// Write the BTF to this file ("-" for standard output; the summary then goes to standard error)
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
 
-    /// Put the BTF into the input itself, as its section .BTF
+    /// Put the BTF into the inputs themselves, as their sections .BTF
     #[arg(long, conflicts_with = "output")]
     in_place: bool,
+
+    /// Write the BTF of each input into this directory, as NAME.btf for NAME.ko
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["output", "in_place"])]
+    output_dir: Option<PathBuf>,
 
     /// Split the output on the BTF in this file (raw BTF, or an ELF file with a section .BTF)
     #[arg(long, value_name = "FILE")]
     base: Option<PathBuf>,
+
+    /// Split the output on a distilled base, .BTF.base, by which kernels other than that of --base can take it
+    #[arg(long, requires = "base", conflicts_with_all = ["output", "only_vars"])]
+    distill: bool,
 
     /// Which variables to write
     #[arg(long, value_enum, default_value_t, value_name = "WHICH")]
@@ -113,24 +125,29 @@ enum Which {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> crate::Outcome {
-    let base = arguments.base.as_deref().map(input::base).transpose()?;
-    let object = Object::open(&arguments.input)?;
-    if let (Some(base), Some(path)) = (&base, &arguments.base) {
-        let big = base.byte_order() == ByteOrder::Big;
-        if big != object.is_big_endian() {
-            let order = |big| if big { "big-endian" } else { "little-endian" };
-            let (file, input) = (path.display(), arguments.input.display());
-            return Err(format!(
-                "{file}: {} BTF is no base for {input}, which is {}",
-                order(big),
-                order(!big)
-            )
-            .into());
+    let base = arguments.base.as_deref().map(BaseFile::open).transpose()?;
+    let options = options(arguments, base.as_ref().map(|file| file.base.clone()));
+    match &arguments.inputs[..] {
+        [input] if arguments.output_dir.is_none() => encode_one(arguments, input, &options, base.as_ref()),
+        _ => {
+            for (given, option) in
+                [(arguments.output.is_some(), "--output"), (arguments.explain.is_some(), "--explain")]
+            {
+                if given {
+                    crate::usage_error(&format!(
+                        "{option} is for one input; several go --in-place or to --output-dir"
+                    ));
+                }
+            }
+            many::run(arguments, &options, base.as_ref())
         }
     }
+}
+
+fn options(arguments: &Arguments, base: Option<Base>) -> Options {
     let languages =
         |names: &[&'static [DwLang]]| names.iter().flat_map(|names| names.iter().copied()).collect();
-    let options = Options {
+    Options {
         variables: match arguments.vars {
             Which::None => Variables::None,
             Which::PerCpu => Variables::PerCpu,
@@ -147,45 +164,83 @@ pub(crate) fn run(arguments: &Arguments) -> crate::Outcome {
         threads: arguments.jobs,
         explain: arguments.explain.clone(),
         layout: arguments.layout,
-    };
+        ..Options::default()
+    }
+}
+
+fn encode_one(
+    arguments: &Arguments,
+    input: &Path,
+    options: &Options,
+    base: Option<&BaseFile>,
+) -> crate::Outcome {
+    let object = Object::open(input)?;
+    if let Some(base) = base {
+        base.check_byte_order(&object)?;
+    }
+    if arguments.in_place {
+        refuse_packed(&object)?;
+    }
     let companions = Companions::new(arguments.debug_root.clone());
     let bar = progress_bar(arguments.quiet);
-    let encoded = btfkit_encode::encode(&object, &options, &companions, &|done, total| {
+    let encoded = btfkit_encode::encode(&object, options, &companions, &|done, total| {
         bar.set_length(total);
         bar.set_position(done);
     });
     bar.finish_and_clear();
-    let encoded = encoded.map_err(|error| named(arguments, error))?;
+    let encoded = encoded.map_err(|error| named(input, error))?;
     let start = std::time::Instant::now();
-    write(arguments, &object, &encoded)?;
-    let written = start.elapsed().as_secs_f64();
-    report(arguments, encoded, written)
-}
-
-/// Makes sure that an error names the file.
-fn named(arguments: &Arguments, error: Error) -> Box<dyn std::error::Error> {
-    match error {
-        Error::Object(_) | Error::NoDebugInfo { .. } | Error::NothingToEncode { .. } => error.into(),
-        other => format!("{}: {other}", arguments.input.display()).into(),
-    }
-}
-
-fn write(arguments: &Arguments, object: &Object, encoded: &Encoded) -> crate::Outcome {
+    let Encoded { bytes, report } = encoded;
+    let sections = sections(arguments, base, input, bytes)?;
     if arguments.in_place {
-        let section = NewSection { name: ".BTF", bytes: &encoded.bytes, alignment: 4 };
-        put_sections(object, &[section], &arguments.input)?;
+        sections.put_into(&object)?;
     } else if let Some(output) = &arguments.output {
-        if output == Path::new("-") {
-            crate::put(&encoded.bytes)?;
-        } else {
-            atomic_file::atomic_write(output, |file| file.write_all(&encoded.bytes))?;
-        }
+        put(output, &sections.btf)?;
+    }
+    let written = start.elapsed().as_secs_f64();
+    print_report(arguments, report, written)
+}
+
+/// A packed file cannot get a section: it would have to be packed again, by settings that only its installer knows.
+pub(crate) fn refuse_packed(object: &Object) -> crate::Outcome {
+    if object.is_unpacked() {
+        let file = object.path().display();
+        return Err(format!("{file}: is compressed, and cannot be written in place; unpack it first").into());
     }
     Ok(())
 }
 
-fn report(arguments: &Arguments, encoded: Encoded, written: f64) -> crate::Outcome {
-    let mut report = encoded.report;
+/// Makes sure that an error names the file.
+pub(crate) fn named(input: &Path, error: Error) -> Box<dyn std::error::Error> {
+    match error {
+        Error::Object(_) | Error::NoDebugInfo { .. } | Error::NothingToEncode { .. } => error.into(),
+        other => format!("{}: {other}", input.display()).into(),
+    }
+}
+
+/// What is to be written: split on the base itself, or on a distilled one.
+fn sections(
+    arguments: &Arguments,
+    base: Option<&BaseFile>,
+    input: &Path,
+    btf: Vec<u8>,
+) -> Result<Sections, Box<dyn std::error::Error>> {
+    match base {
+        Some(base) if arguments.distill => {
+            base.distill(btf).map_err(|error| format!("{}: distilled base: {error}", input.display()).into())
+        }
+        _ => Ok(Sections { btf, base: None }),
+    }
+}
+
+fn put(output: &Path, bytes: &[u8]) -> crate::Outcome {
+    if output == Path::new("-") {
+        return crate::put(bytes);
+    }
+    Ok(atomic_file::atomic_write(output, |file| file.write_all(bytes))?)
+}
+
+fn print_report(arguments: &Arguments, mut report: Report, written: f64) -> crate::Outcome {
     report.phases.push(btfkit_encode::Phase { name: "write", seconds: written });
     if arguments.quiet {
         return Ok(());

@@ -4,7 +4,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use btfkit_btf::{Btf, TypeId};
+use btfkit_btf::{Btf, TypeId, fit};
 use btfkit_encode::object::Object;
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
@@ -112,6 +112,10 @@ impl Source {
                 "{name}: refers to types that it does not have: if it is split BTF, give its base with --base"
             )
             .into());
+        }
+        if let Some(misfit) = fit::misfit(&input.btf) {
+            let name = input.name();
+            return Err(format!("{name}: built against another vmlinux than the base given: {misfit}").into());
         }
         Ok(input)
     }

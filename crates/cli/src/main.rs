@@ -1,14 +1,19 @@
 //! The `btfkit` program: one module a subcommand, and nothing about how things are computed.
 
+mod base;
 mod completions;
 mod debug;
 mod demo;
 mod dump;
+mod distill;
 mod encode;
 #[allow(dead_code)]
 mod input;
 mod language;
 mod man;
+mod pahole;
+mod relocate;
+#[allow(dead_code)]
 mod selector;
 mod size;
 mod summary;
@@ -16,7 +21,7 @@ mod summary;
 use std::io::Write;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 /// Kernel type information and post-mortem debugging.
 #[derive(Debug, Parser)]
@@ -33,15 +38,23 @@ enum Command {
     Dump(dump::Arguments),
     Size(size::Arguments),
     Demo(demo::Arguments),
+    Distill(distill::Arguments),
+    Relocate(relocate::Arguments),
     Completions(completions::Arguments),
     Man(man::Arguments),
+    /// Encode as pahole does, with pahole's options: for builds that call pahole
+    #[command(disable_help_flag = true, disable_version_flag = true)]
+    Pahole {
+        /// As pahole takes them
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGUMENT")]
+        arguments: Vec<std::ffi::OsString>,
+    },
 }
 
 /// What a subcommand gives: an error is one line for a person.
 type Outcome = Result<(), Box<dyn std::error::Error>>;
 
 /// The answer is no, and all of it has been printed: exit code 1 without a further line.
-#[allow(dead_code)]
 #[derive(Debug)]
 struct No;
 
@@ -54,14 +67,22 @@ impl std::fmt::Display for No {
 impl std::error::Error for No {}
 
 fn main() -> ExitCode {
+    // Before clap sees the words: it has a meaning of its own for `--`.
+    let mut words = std::env::args_os();
+    if pahole::is_called(words.next().as_deref()) || words.next().is_some_and(|word| word == "pahole") {
+        return pahole::run(std::env::args_os());
+    }
     let outcome = match Cli::parse().command {
         Command::Encode(arguments) => encode::run(&arguments),
         Command::Debug(arguments) => debug::run(&arguments),
         Command::Dump(arguments) => dump::run(&arguments),
         Command::Size(arguments) => size::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
+        Command::Distill(arguments) => distill::run(&arguments),
+        Command::Relocate(arguments) => relocate::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments),
         Command::Man(arguments) => man::run(&arguments),
+        Command::Pahole { .. } => return pahole::run(std::env::args_os()),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -70,6 +91,7 @@ fn main() -> ExitCode {
         Err(error) if error.is::<No>() => ExitCode::FAILURE,
         Err(error) => {
             complain(&*error);
+            print_error(&error.to_string());
             ExitCode::FAILURE
         }
     }
@@ -77,6 +99,13 @@ fn main() -> ExitCode {
 
 /// Says what went wrong in one line.
 fn complain(error: &dyn std::error::Error) {
+/// Ends the program as clap does when a command line makes no sense.
+fn usage_error(message: &str) -> ! {
+    Cli::command().error(clap::error::ErrorKind::ArgumentConflict, message).exit()
+}
+
+/// Says on standard error what went wrong.
+fn print_error(error: &str) {
     anstream::eprintln!("{ERROR}error:{ERROR:#} {error}");
 }
 

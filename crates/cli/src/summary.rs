@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use btfkit_encode::Report;
+use btfkit_encode::{Phase, Report};
 
 const HEAD: anstyle::Style = anstyle::Style::new().bold();
 
@@ -52,9 +52,25 @@ fn table<N: std::fmt::Display>(out: &mut String, title: &str, rows: &std::collec
 
 /// How long each phase took.
 pub(crate) fn phases(report: &Report) -> String {
+    phase_table(&report.phases)
+}
+
+/// The same for many encodes: the sum of what each took, on whichever thread.
+pub(crate) fn all_phases<'r>(reports: impl Iterator<Item = &'r Report>) -> String {
+    let mut sums: Vec<Phase> = Vec::new();
+    for phase in reports.flat_map(|report| &report.phases) {
+        match sums.iter_mut().find(|sum| sum.name == phase.name) {
+            Some(sum) => sum.seconds += phase.seconds,
+            None => sums.push(phase.clone()),
+        }
+    }
+    phase_table(&sums)
+}
+
+fn phase_table(phases: &[Phase]) -> String {
     let mut out = format!("{HEAD}time{HEAD:#}\n");
     let mut total = 0.0;
-    for phase in &report.phases {
+    for phase in phases {
         total += phase.seconds;
         let _ = writeln!(out, "  {:<8} {:>8.1} ms", phase.name, phase.seconds * 1e3);
     }

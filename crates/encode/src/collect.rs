@@ -122,11 +122,14 @@ impl Source<'_, '_> {
         Ok(Some(root))
     }
 
-    /// Is the unit in a language that was asked for?
+    /// Is the unit one that was asked for, by language and name?
     fn takes(&self, root: &UnitRoot<'_>) -> bool {
         let language = dw::DwLang(root.language);
         let wanted = self.options.languages.is_empty() || self.options.languages.contains(&language);
-        wanted && !self.options.excluded_languages.contains(&language)
+        let name = root.name.as_deref().unwrap_or_default();
+        let excluded = self.options.excluded_languages.contains(&language)
+            || self.options.excluded_units.iter().any(|prefix| name.starts_with(prefix));
+        wanted && !excluded
     }
 
     fn thread_count(&self) -> usize {

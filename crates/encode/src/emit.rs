@@ -9,6 +9,7 @@ use btfkit_btf::{
 };
 
 use crate::names::{Name, Names};
+use crate::options::{Features, Options};
 use crate::record::{Aggregate, Kind, Record, RecordId, RecordTable, hash_words};
 use crate::settle::{Settled, World};
 
@@ -20,6 +21,8 @@ pub struct Emitter<'a> {
     table: &'a RecordTable,
     names: &'a Names<'a>,
     settled: &'a Settled,
+    features: &'a Features,
+    collapsed_prefix: Option<&'a [u8]>,
     /// By record: its id in the world that is the same for all, or 0.
     ids: Vec<u32>,
     /// Ids in other worlds.
@@ -42,12 +45,15 @@ impl<'a> Emitter<'a> {
         names: &'a Names<'a>,
         settled: &'a Settled,
         index: RecordId,
+        options: &'a Options,
         builder: &Builder<'_>,
     ) -> Self {
         Self {
             table,
             names,
             settled,
+            features: &options.features,
+            collapsed_prefix: options.collapsed_prefix.as_deref(),
             ids: vec![0; table.len()],
             other_ids: HashMap::new(),
             worlds: HashMap::new(),
@@ -64,7 +70,14 @@ impl<'a> Emitter<'a> {
         if record == RecordId::VOID {
             return TypeId::VOID;
         }
-        let (record, world) = self.settled.resolve(self.table, record, world);
+        let (mut record, mut world) = self.settled.resolve(self.table, record, world);
+        while !self.features.type_tags && self.table.get(record).kind == Kind::TypeTag {
+            let target = RecordId(self.table.get(record).words[1]);
+            (record, world) = self.settled.resolve(self.table, target, world);
+        }
+        if record == RecordId::VOID {
+            return TypeId::VOID;
+        }
         let world = self.same_world(record, world);
         let next = self.first_id + self.queue.len() as u32;
         let id = if world == World::default() {
@@ -111,7 +124,7 @@ impl<'a> Emitter<'a> {
 
     /// Writes all types that were asked for, and those that they need.
     pub fn types(&mut self, builder: &mut Builder<'_>) -> btfkit_btf::Result<()> {
-        let mut strings = Strings::new(self.names);
+        let mut strings = Strings::new(self.names, self.collapsed_prefix);
         let mut at = 0;
         while at < self.queue.len() {
             let (record, world) = self.queue[at];
@@ -157,10 +170,7 @@ impl<'a> Emitter<'a> {
                 };
                 builder.int(name, words[1], encoding)
             }
-            Kind::Float => {
-                let name = strings.plain(builder, words[0]);
-                builder.float(name, words[1])
-            }
+            Kind::Float => float(builder, strings, words, self.features.floats)?,
             Kind::Pointer => {
                 let target = target(self, 0);
                 builder.pointer(target)
@@ -182,7 +192,11 @@ impl<'a> Emitter<'a> {
             Kind::TypeTag => {
                 let target = target(self, 1);
                 let name = strings.plain(builder, words[0]);
-                builder.type_tag(name, target)
+                if record.detail & 1 != 0 {
+                    builder.type_attribute(name, target)
+                } else {
+                    builder.type_tag(name, target)
+                }
             }
             Kind::Array => {
                 let element = target(self, 0);
@@ -191,7 +205,7 @@ impl<'a> Emitter<'a> {
                 builder.array(Array { element, index, count: words[1] })
             }
             Kind::Struct | Kind::Union => self.aggregate(builder, strings, record, world)?,
-            Kind::Enum => enumeration(builder, strings, record)?,
+            Kind::Enum => enumeration(builder, strings, record, self.features.enum64)?,
             Kind::Function => self.prototype(builder, strings, record, world)?,
         })
     }
@@ -284,16 +298,37 @@ impl Chains {
     }
 }
 
+fn float(
+    builder: &mut Builder<'_>,
+    strings: &mut Strings<'_>,
+    words: &[u32],
+    floats: bool,
+) -> btfkit_btf::Result<TypeId> {
+    let size = words[1];
+    if !floats && !matches!(size, 1 | 2 | 4 | 8 | 16) {
+        let name = strings.identifier(builder, words[0]);
+        return builder.aggregate(BtfKind::Struct, name, size, &[]);
+    }
+    let name = strings.plain(builder, words[0]);
+    Ok(if floats {
+        builder.float(name, size)
+    } else {
+        builder.int(name, size, IntEncoding::unsigned((size * 8) as u8))
+    })
+}
+
+/// Without `enum64`, values are cut to 32 bits and nothing says whether they are signed.
 fn enumeration(
     builder: &mut Builder<'_>,
     strings: &mut Strings<'_>,
     record: Record<'_>,
+    enum64: bool,
 ) -> btfkit_btf::Result<TypeId> {
-    let signed = record.detail & 1 != 0;
+    let signed = enum64 && record.detail & 1 != 0;
     let name = strings.identifier(builder, record.words[0]);
     // Any other size is damage.
     let size = Some(record.words[1]).filter(|size| matches!(size, 1 | 2 | 4 | 8)).unwrap_or(4);
-    let wide = size > 4;
+    let wide = enum64 && size > 4;
     let enumerators: Vec<Enumerator> = record.words[2..]
         .chunks_exact(3)
         .filter(|row| row[0] != 0)
@@ -319,13 +354,14 @@ fn enumeration(
 /// Names in the output: each is looked up once.
 pub struct Strings<'a> {
     names: &'a Names<'a>,
+    collapsed_prefix: Option<&'a [u8]>,
     offsets: HashMap<Name, StringOffset, BuildHasherDefault<NameHasher>>,
 }
 
 impl<'a> Strings<'a> {
     /// No names yet.
-    pub fn new(names: &'a Names<'a>) -> Self {
-        Self { names, offsets: HashMap::default() }
+    pub fn new(names: &'a Names<'a>, collapsed_prefix: Option<&'a [u8]>) -> Self {
+        Self { names, collapsed_prefix, offsets: HashMap::default() }
     }
 
     /// A name that the kernel does not look at.
@@ -338,12 +374,17 @@ impl<'a> Strings<'a> {
         if name == 0 {
             return StringOffset::EMPTY;
         }
-        let names = self.names;
+        let (names, prefix) = (self.names, self.collapsed_prefix);
         *self
             .offsets
             .entry(Name(name))
-            .or_insert_with(|| builder.string(&identifier(names.bytes(Name(name)))))
+            .or_insert_with(|| builder.string(&identifier(collapsed(names.bytes(Name(name)), prefix))))
     }
+}
+
+/// `name`, or the prefix that stands for all names that start so.
+pub fn collapsed<'a>(name: &'a [u8], prefix: Option<&'a [u8]>) -> &'a [u8] {
+    prefix.filter(|prefix| name.starts_with(prefix)).unwrap_or(name)
 }
 
 /// `name` as the kernel accepts it: letters, digits, `_` and `.`, no digit first, at most 127 bytes. What Rust and C++

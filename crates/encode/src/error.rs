@@ -31,6 +31,13 @@ pub enum Error {
     /// The output breaks a rule of the kernel's verifier: a defect of this program, or a file that says impossible
     /// things.
     Refused(Box<check::Report>),
+    /// The module was built against another kernel than the base is of.
+    OtherKernel {
+        /// The structure that proves it.
+        name: String,
+        /// How the module's differs from the base's.
+        difference: String,
+    },
     /// More variables in one section than BTF can count.
     TooManyVariables {
         /// The section.
@@ -69,6 +76,9 @@ impl fmt::Display for Error {
                     write!(f, ", the first: {first}")?;
                 }
                 write!(f, "); nothing was written")
+            }
+            Self::OtherKernel { name, difference } => {
+                write!(f, "built against another vmlinux than the base: its struct {name} has {difference}")
             }
             Self::TooManyVariables { section, count } => {
                 write!(f, "{count} variables in section {section}, BTF counts to 65535; try --vars lean")

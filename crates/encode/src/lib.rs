@@ -13,6 +13,8 @@ mod abi;
 pub mod atomic_file;
 #[allow(missing_docs, unreachable_pub)]
 mod attributes;
+mod base;
+pub mod btf_ids;
 mod collect;
 #[allow(missing_docs, unreachable_pub)]
 mod dwarf;
@@ -37,12 +39,15 @@ mod report;
 mod scan;
 pub mod section_writer;
 mod settle;
+mod side_file;
 mod symbols;
 mod variables;
+mod wrong_base;
 
+pub use base::Base;
 pub use error::{Error, Result};
 pub use functions::Verdict;
-pub use options::{Options, Variables};
+pub use options::{Features, Options, Variables};
 pub use report::{AmbiguityReport, Phase, Report, SectionReport};
 pub use variables::LeftOut;
 
@@ -119,7 +124,9 @@ pub fn encode(
             progress(before + bytes, total);
         },
     };
-    let mut collected = collect::collect(&source);
+    let prepare_base = || options.base.as_ref().map_or(Ok(()), Base::prepare);
+    let (prepared, mut collected) = both(options.threads, prepare_base, || collect::collect(&source));
+    prepared?;
     for damage in &units.damage {
         *collected.damage.entry(*damage).or_default() += 1;
     }
@@ -149,10 +156,19 @@ pub fn encode(
     watch.lap("settle", &mut report);
 
     let sizes = Sizes { table: &collected.table, settled: &settled, word: u64::from(main.address_size()) };
-    let (selection, mut choices) = both(
+    let (mut selection, mut choices) = both(
         options.threads,
         || variables::select(&collected.variables, &data_symbols, &sizes, &names, options),
-        || functions::select(&mut collected.functions, &function_symbols, &collected.table, &names),
+        || {
+            let consistent = options.features.consistent_functions;
+            functions::select(
+                &mut collected.functions,
+                &function_symbols,
+                &collected.table,
+                &names,
+                consistent,
+            )
+        },
     );
     if options.true_signatures {
         functions::true_signatures(
@@ -162,6 +178,14 @@ pub fn encode(
             &mut collected.table,
             &names,
         );
+    }
+    if options.features.attributes && options.features.kfunc_tags {
+        functions::arena_attributes(&mut choices, &kfuncs, &mut collected.table, &names);
+    }
+    if options.only_variables
+        && let Some(base) = &options.base
+    {
+        side_file::leave_to_base(&mut selection, base.btf(), &names, &data_symbols);
     }
     watch.lap("select", &mut report);
 
@@ -189,6 +213,7 @@ pub fn encode(
     let bytes = output::finish(bytes, options)?;
     let btf = output::view(bytes.as_slice(), options)?;
     watch.lap("sort", &mut report);
+    wrong_base::refuse(main, &btf)?;
     if btf.type_count() == 0 {
         return Err(Error::NothingToEncode {
             file: object.path().to_path_buf(),
@@ -196,7 +221,7 @@ pub fn encode(
             damaged: report.damage.values().sum(),
         });
     }
-    let verdict = check::check(&bytes, options.base.as_ref(), Profile::Vmlinux);
+    let verdict = check::check(&bytes, options.base.as_ref().map(Base::btf), Profile::Vmlinux);
     if !verdict.violations.is_empty() {
         return Err(Error::Refused(Box::new(verdict)));
     }

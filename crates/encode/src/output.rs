@@ -7,7 +7,7 @@ use std::sync::Arc;
 use btfkit_btf::{Btf, Builder, ByteOrder, Linkage, SectionEntry, StringOffset, TypeId, dedup, order};
 
 use crate::collect::{Collected, StateTag};
-use crate::emit::{Emitter, identifier, members};
+use crate::emit::{Emitter, collapsed, identifier, members};
 use crate::error::{Error, Result};
 use crate::functions::{FunctionChoice, FunctionSymbols, KfuncTag, Verdict};
 use crate::names::Names;
@@ -52,14 +52,14 @@ pub fn write(facts: &Facts<'_>) -> Result<Vec<u8>> {
         *facts;
     let order = if object.is_big_endian() { ByteOrder::Big } else { ByteOrder::Little };
     let mut builder = match &options.base {
-        Some(base) => Builder::split(base.clone()),
+        Some(base) => Builder::split(Arc::clone(base.btf())),
         None => Builder::new(order),
     };
     if options.layout && options.base.is_none() {
         builder = builder.with_layout();
     }
     let table = &collected.table;
-    let mut emitter = Emitter::new(table, names, settled, index, &builder);
+    let mut emitter = Emitter::new(table, names, settled, index, options, &builder);
     if !options.only_variables {
         for (record, world) in settled.types() {
             emitter.id(record, world);
@@ -74,6 +74,8 @@ pub fn write(facts: &Facts<'_>) -> Result<Vec<u8>> {
     emitter.types(&mut builder)?;
 
     let mut tags: BTreeMap<(TypeId, i32, Vec<u8>), ()> = BTreeMap::new();
+    let features = &options.features;
+    let prefix = options.collapsed_prefix.as_deref();
     if !options.only_variables {
         for &(record, component, value) in &collected.type_tags {
             let view = table.get(record);
@@ -91,10 +93,12 @@ pub fn write(facts: &Facts<'_>) -> Result<Vec<u8>> {
             map
         });
     for (choice, &prototype) in kept.iter().zip(&prototypes) {
-        let bytes = identifier(names.bytes(choice.name)).into_owned();
+        let bytes = identifier(collapsed(names.bytes(choice.name), prefix)).into_owned();
         let name = builder.string(&bytes);
         let id = builder.function(name, prototype, Linkage::Static);
-        if let Ok(found) = kfuncs.binary_search_by(|kfunc| kfunc.name.as_slice().cmp(&bytes)) {
+        if features.kfunc_tags
+            && let Ok(found) = kfuncs.binary_search_by(|kfunc| kfunc.name.as_slice().cmp(&bytes))
+        {
             tags.insert((id, -1, b"bpf_kfunc".to_vec()), ());
             if kfuncs[found].fastcall {
                 tags.insert((id, -1, b"bpf_fastcall".to_vec()), ());
@@ -112,7 +116,7 @@ pub fn write(facts: &Facts<'_>) -> Result<Vec<u8>> {
     }
     let mut entries: BTreeMap<u32, Vec<SectionEntry>> = BTreeMap::new();
     for (variable, &target) in selection.variables.iter().zip(&types) {
-        let name = builder.string(&identifier(names.bytes(variable.name)));
+        let name = builder.string(&identifier(collapsed(names.bytes(variable.name), prefix)));
         let linkage = if variable.global { Linkage::Global } else { Linkage::Static };
         let id = builder.variable(name, target, linkage);
         if let Some(place) = variable.place {
@@ -134,6 +138,9 @@ pub fn write(facts: &Facts<'_>) -> Result<Vec<u8>> {
         let name = builder.string(&section.name);
         builder.data_section(name, u32::try_from(section.size).unwrap_or(u32::MAX), &entries)?;
     }
+    if !features.declaration_tags {
+        tags.clear();
+    }
     for ((target, component, value), ()) in tags {
         let value: StringOffset = builder.string(&value);
         builder.decl_tag(value, target, component);
@@ -144,6 +151,12 @@ pub fn write(facts: &Facts<'_>) -> Result<Vec<u8>> {
 /// Merges duplicates and sorts by name.
 pub fn finish(bytes: Vec<u8>, options: &Options) -> Result<Vec<u8>> {
     let raw = view(bytes, options)?;
+    if let Some(base) = &options.base {
+        // The base has most of it: only what is left is worth sorting.
+        let unique = base.deduplicate(&raw)?;
+        let unique = view(unique.rewrite(&raw)?.builder.finish()?, options)?;
+        return Ok(order::permute(&unique, &order::by_name(&unique)?)?.bytes);
+    }
     let (unique, order) = both(options.threads, || dedup::deduplicate(&raw), || order::by_name(&raw));
     let (unique, mut order) = (unique?, order?);
     order.retain(|&id| unique.representative(id) == id);
@@ -153,7 +166,7 @@ pub fn finish(bytes: Vec<u8>, options: &Options) -> Result<Vec<u8>> {
 /// A BTF of this encode, on its base if it has one.
 pub fn view<'a>(bytes: impl Into<Cow<'a, [u8]>>, options: &'a Options) -> Result<Btf<'a>> {
     Ok(match &options.base {
-        Some(base) => Btf::parse_split(bytes, Arc::clone(base))?,
+        Some(base) => Btf::parse_split(bytes, Arc::clone(base.btf()))?,
         None => Btf::parse(bytes)?,
     })
 }

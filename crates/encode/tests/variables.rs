@@ -303,7 +303,7 @@ fn a_side_file_holds_variables_and_what_only_they_need() {
     let Some(grown) = build(&more, "gcc -g", "", directories[1].path()) else { return };
     let base = Options { variables: Variables::None, ..Options::default() };
     let base = Arc::new(Btf::parse(encode_file(&kernel, &base).unwrap().bytes).unwrap());
-    let side = Options { only_variables: true, base: Some(Arc::clone(&base)), ..Options::default() };
+    let side = Options { only_variables: true, base: Some(Arc::clone(&base).into()), ..Options::default() };
     let side = encode_file(&grown, &side).unwrap();
     let expected = [
         "section .bss { x @0 +16, y @16 +16 }",

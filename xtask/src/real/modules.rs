@@ -3,24 +3,32 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 use std::sync::Arc;
 
-use anyhow::{Context, Result};
-use btfkit_btf::Btf;
+use anyhow::{Context, Result, ensure};
+use btfkit_btf::{Btf, Kind};
 
 use super::{Subject, have, kernel_verifier, readers};
-use crate::command::is_root;
+use crate::command::{self, is_root};
 
-/// Encodes the kernel's modules on its BTF and shows each to our own rules, to bpftool and to libbpf; and, as root, to
-/// the running kernel. User space cannot name a base when it loads BTF, so that one gets base and module as one blob.
+/// Encodes the kernel's modules on its BTF, all in one run, and shows each to our own rules, to bpftool and to libbpf; and,
+/// as root, to the running kernel. User space cannot name a base when it loads BTF, so that one gets base and module as
+/// one blob. A module alone comes out as it does among the others.
 pub(crate) fn check(subject: &Subject<'_>) -> Result<String> {
     let base = Arc::new(Btf::parse(fs::read(&subject.btf)?)?);
+    let folder = subject.folder.join("modules");
+    let mut together = Command::new(subject.encoder.program());
+    together.args(["encode", "--quiet", "--lang-exclude", "rust", "--base"]).arg(&subject.btf);
+    command::output(together.arg("--output-dir").arg(&folder).args(&subject.kernel.modules))?;
     let mut encoded = Vec::new();
-    for module in &subject.kernel.modules {
+    for (number, module) in subject.kernel.modules.iter().enumerate() {
         let name = module.file_name().context("a module has a name")?;
-        let output = subject.folder.join(name).with_extension("btf");
-        let checked =
-            encode(subject, module, &output).and_then(|()| readers::rules(&fs::read(&output)?, Some(&base)));
+        let output = folder.join(name).with_extension("btf");
+        let checked = look_at(subject, &output, &base).and_then(|()| match number % ALONE {
+            0 => alone(subject, module, &output),
+            _ => Ok(()),
+        });
         checked.with_context(|| name.to_string_lossy().into_owned())?;
         encoded.push(output);
     }
@@ -37,9 +45,31 @@ pub(crate) fn check(subject: &Subject<'_>) -> Result<String> {
     Ok(format!("{} modules pass the rules, bpftool and libbpf{kernel}", encoded.len()))
 }
 
+/// One of so many modules is encoded once more, alone.
+const ALONE: usize = 10;
+
+/// Our rules, bpftool, and what only sections tell: variables are in sections that are loaded.
+fn look_at(subject: &Subject<'_>, output: &Path, base: &Arc<Btf<'static>>) -> Result<()> {
+    let bytes = fs::read(output)?;
+    readers::rules(&bytes, Some(base))?;
+    let module = Btf::parse_split(bytes, Arc::clone(base))?;
+    for section in module.types().filter(|ty| ty.kind() == Kind::DataSec) {
+        let name = String::from_utf8_lossy(section.name()).into_owned();
+        ensure!(!name.starts_with(".debug"), "variables in {name}");
+    }
+    readers::bpftool_dump(have(&subject.peers.bpftool)?, output, Some(&subject.btf)).map(drop)
+}
+
+fn alone(subject: &Subject<'_>, module: &Path, together: &Path) -> Result<()> {
+    let output = subject.folder.join("alone.btf");
+    subject.encoder.encode(module, &output, &[OsStr::new("--base"), subject.btf.as_os_str()])?;
+    ensure!(fs::read(output)? == fs::read(together)?, "alone it is encoded to something else");
+    Ok(())
+}
+
 /// A split BTF and its base as one blob: ids and string offsets of the one go on where those of the other end, so that
 /// the sections need only stand behind each other.
-fn joined(base: &Btf<'_>, split: &Btf<'_>) -> Vec<u8> {
+pub(super) fn joined(base: &Btf<'_>, split: &Btf<'_>) -> Vec<u8> {
     let types = base.type_section().len() + split.type_section().len();
     let strings = base.string_section().len() + split.string_section().len();
     let word = |number: usize| u32::try_from(number).unwrap_or(u32::MAX).to_ne_bytes();
@@ -54,10 +84,4 @@ fn joined(base: &Btf<'_>, split: &Btf<'_>) -> Vec<u8> {
         blob.extend(section);
     }
     blob
-}
-
-fn encode(subject: &Subject<'_>, module: &Path, output: &Path) -> Result<()> {
-    subject.encoder.encode(module, output, &[OsStr::new("--base"), subject.btf.as_os_str()])?;
-    readers::bpftool_dump(have(&subject.peers.bpftool)?, output, Some(&subject.btf))?;
-    Ok(())
 }

@@ -1,6 +1,6 @@
 //! The table of distinct records: a record's words go in, the number of its class comes out.
 
-use super::strings::fold;
+use crate::strings::fold;
 
 /// Number of a class. 0 is `void`'s.
 pub(super) type Class = u32;
@@ -14,7 +14,12 @@ pub(super) type Class = u32;
 /// the words are compared with those of the class after the one found last: where that is a hit, as it nearly always is
 /// in copies of one BTF, the walk goes through memory in order and misses no cache (16 copies of a kernel's BTF: 0.12
 /// instead of 0.30 s).
-pub(super) struct Classes {
+///
+/// The classes of a split BTF go on after those of its base, which many threads may be reading at the same time.
+pub(super) struct Classes<'b> {
+    /// The classes of the base, and what comes first here.
+    base: Option<&'b Classes<'b>>,
+    first: Class,
     /// The words of all classes, one after the other.
     words: Vec<u32>,
     /// Where each class starts; one more entry at the end.
@@ -27,23 +32,51 @@ pub(super) struct Classes {
     last: Class,
 }
 
-impl Classes {
+impl<'b> Classes<'b> {
     /// A table that may come to hold this many classes, or fewer.
     pub(super) fn new(seed: u64, expected: usize) -> Self {
         let slots = (expected * 8 / 5).next_power_of_two().clamp(1 << 8, 1 << 18);
         let factor = fold(seed, 0xD6E8_FEB8_6659_FD93) | 1;
-        Self { words: Vec::new(), starts: vec![0, 0], slots: vec![0; slots], seed, factor, last: 0 }
+        Self {
+            base: None,
+            first: 0,
+            words: Vec::new(),
+            starts: vec![0, 0],
+            slots: vec![0; slots],
+            seed,
+            factor,
+            last: 0,
+        }
     }
 
-    /// Number of classes, `void`'s counted.
+    /// A table that goes on after `base`.
+    pub(super) fn after(base: &'b Classes<'b>, expected: usize) -> Self {
+        let first = base.len() as Class;
+        let empty = Self::new(base.seed, expected);
+        Self { base: Some(base), first, starts: vec![0], factor: base.factor, last: first, ..empty }
+    }
+
+    /// The same, known to go on after nothing.
+    pub(super) fn alone(self) -> Classes<'static> {
+        let Self { first, words, starts, slots, seed, factor, last, .. } = self;
+        Classes { base: None, first, words, starts, slots, seed, factor, last }
+    }
+
+    /// Number of classes, `void`'s and those of the base counted.
     pub(super) fn len(&self) -> usize {
-        self.starts.len() - 1
+        self.first as usize + self.starts.len() - 1
     }
 
     /// The words of a class; none for `void` and for a class of its own.
     #[inline]
     pub(super) fn words(&self, class: Class) -> &[u32] {
-        &self.words[self.starts[class as usize] as usize..self.starts[class as usize + 1] as usize]
+        match (class.checked_sub(self.first), self.base) {
+            (None, Some(base)) => base.words(class),
+            (own, _) => {
+                let own = own.unwrap_or_default() as usize;
+                &self.words[self.starts[own] as usize..self.starts[own + 1] as usize]
+            }
+        }
     }
 
     /// Whether a class is the leaf of a name, whose words are the name and the kind of tag.
@@ -58,6 +91,12 @@ impl Classes {
         class
     }
 
+    /// A class of these words that no search finds.
+    pub(super) fn append(&mut self, words: &[u32]) -> Class {
+        self.words.extend_from_slice(words);
+        self.own()
+    }
+
     /// The class of these words.
     #[inline]
     pub(super) fn intern(&mut self, words: &[u32]) -> Class {
@@ -69,26 +108,36 @@ impl Classes {
 
     fn find(&mut self, words: &[u32]) -> Class {
         let tag = self.hash(words);
-        let mask = self.slots.len() - 1;
-        let mut at = tag as usize & mask;
-        loop {
-            let slot = self.slots[at];
-            if slot == 0 {
-                break;
-            }
-            if (slot >> 32) as u32 == tag && self.words(slot as u32) == words {
-                return slot as u32;
-            }
-            at = (at + 1) & mask;
+        if let Some(Ok(class)) = self.base.map(|base| base.probe(words, tag)) {
+            return class;
         }
-        let class = self.own();
-        self.words.extend_from_slice(words);
-        self.starts[class as usize + 1] = self.words.len() as u32;
+        let at = match self.probe(words, tag) {
+            Ok(class) => return class,
+            Err(at) => at,
+        };
+        let class = self.append(words);
         self.slots[at] = u64::from(tag) << 32 | u64::from(class);
         if self.starts.len() * 8 > self.slots.len() * 5 {
             self.grow();
         }
         class
+    }
+
+    /// The class of these words in this table alone, or the slot that it would get.
+    #[inline]
+    fn probe(&self, words: &[u32], tag: u32) -> Result<Class, usize> {
+        let mask = self.slots.len() - 1;
+        let mut at = tag as usize & mask;
+        loop {
+            let slot = self.slots[at];
+            if slot == 0 {
+                return Err(at);
+            }
+            if (slot >> 32) as u32 == tag && self.words(slot as u32) == words {
+                return Ok(slot as u32);
+            }
+            at = (at + 1) & mask;
+        }
     }
 
     fn grow(&mut self) {

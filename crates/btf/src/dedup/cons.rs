@@ -11,24 +11,74 @@
 //! are cut alike. Their leaf is their record without its references; [`super::refine`] tells apart those that differ
 //! further down.
 
-use super::bits::BitSet;
+use super::base::Base;
 use super::classes::{Class, Classes};
 use super::record::{Link, Role, links, read, role, tag_kind};
 use super::strings::Strings;
+use crate::bits::BitSet;
 use crate::{Btf, Error, Kind, Type, TypeId, error::Result};
 use hashbrown::DefaultHashBuilder;
 use std::hash::BuildHasher;
 
 /// What the first phase finds.
+///
+/// The phases after it deal with the types that matter, by *number*: of a BTF that stands alone these are all, and the
+/// numbers are the ids; of a split one, see [`super::base`]. Numbers are in the order of ids.
 pub(super) struct Consed<'b> {
     pub(super) btf: &'b Btf<'b>,
     pub(super) strings: Strings<'b>,
-    pub(super) classes: Classes,
-    /// For each id, base types included, the class that stands for it where others refer to it: a leaf for a type that
-    /// is cut, else the class of its record.
+    pub(super) classes: Classes<'b>,
+    /// For each number the class that stands for the type where others refer to it: a leaf for a type that is cut, else
+    /// the class of its record.
     pub(super) reference: Vec<Class>,
     /// The types that are cut, ascending, each with the class of its record.
     pub(super) cut: Vec<(u32, Class)>,
+    /// What the numbers mean, if they are not the ids.
+    pub(super) numbers: Option<Numbers>,
+    /// The number of the first own type.
+    pub(super) first_own: u32,
+}
+
+/// Numbers of some types of a base and of all own ones.
+pub(super) struct Numbers {
+    /// The ids of the base, ascending, `void` first.
+    pub(super) base_ids: Vec<u32>,
+    /// By id of the base: its number; 0 if it does not matter.
+    pub(super) by_id: Vec<u32>,
+}
+
+impl<'b> Consed<'b> {
+    /// The id of a type.
+    pub(super) fn id(&self, number: u32) -> TypeId {
+        let Some(numbers) = &self.numbers else { return TypeId(number) };
+        match number.checked_sub(self.first_own) {
+            Some(own) => TypeId(self.btf.first_id().0 + own),
+            None => TypeId(numbers.base_ids[number as usize]),
+        }
+    }
+
+    /// The type of a number.
+    pub(super) fn get(&self, number: u32) -> Result<Type<'b>> {
+        self.btf.get(self.id(number))
+    }
+
+    /// Replaces the contents of `words` by the record of a type, with numbers in place of ids.
+    pub(super) fn read(&self, number: u32, words: &mut Vec<u32>) -> Result<()> {
+        read(self.get(number)?, words);
+        if let Some(numbers) = &self.numbers {
+            let first = self.btf.first_id().0;
+            links(words[1], |link, index| {
+                if link == Link::Reference {
+                    let id = words[index];
+                    words[index] = match id.checked_sub(first) {
+                        Some(own) => self.first_own + own,
+                        None => numbers.by_id[id as usize],
+                    };
+                }
+            });
+        }
+        Ok(())
+    }
 }
 
 /// Marks a type that the walk has entered and not left.
@@ -37,49 +87,92 @@ const OPEN: Class = Class::MAX;
 const LEAVE: u32 = 1 << 31;
 /// Follows the words of a record without its references; no record is that much longer than its info word says.
 const CYCLE: u32 = u32::MAX;
-/// Follows the words of a FUNC of a split BTF: a function belongs to its object, whatever functions the base has.
-const SPLIT_FUNCTION: u32 = 0;
 
-/// Finds the classes of all types of `btf` and its bases.
+/// Classes of the types from one on.
+pub(super) struct Walked<'b> {
+    pub(super) strings: Strings<'b>,
+    pub(super) classes: Classes<'b>,
+    /// By id, from the first one walked on.
+    pub(super) reference: Vec<Class>,
+    /// As of [`Consed`], by id.
+    pub(super) cut: Vec<(u32, Class)>,
+    pub(super) cyclic: Option<BitSet>,
+}
+
+/// Finds the classes of all types of a BTF that stands alone.
 pub(super) fn cons<'b>(btf: &'b Btf<'b>) -> Result<Consed<'b>> {
-    let random = DefaultHashBuilder::default();
+    let Walked { strings, classes, reference, cut, .. } = walk(btf, Part::Whole)?;
+    let first_own = btf.first_id().0;
+    Ok(Consed { btf, strings, classes, reference, cut, numbers: None, first_own })
+}
+
+/// What is walked.
+#[derive(Clone, Copy)]
+pub(super) enum Part<'b> {
+    /// All of a BTF that stands alone.
+    Whole,
+    /// A base with its bases. Its functions are of no interest: a function belongs to its object, whatever functions
+    /// the base has; and they are a third of a kernel's types. Of the others all, or those in a set and what they need.
+    Base(Option<&'b BitSet>),
+    /// The own types of a split BTF.
+    Own(&'b Base<'b>),
+}
+
+/// Finds the classes of types.
+pub(super) fn walk<'b>(btf: &'b Btf<'b>, part: Part<'b>) -> Result<Walked<'b>> {
+    let base = if let Part::Own(base) = part { Some(base) } else { None };
     let end = btf.next_id().0;
+    let first = base.map_or(0, |_| btf.first_id().0);
+    let count = (end - first) as usize;
+    let classes = match base {
+        Some(base) => Classes::after(&base.classes, count),
+        None => Classes::new(DefaultHashBuilder::default().hash_one(2u32), count),
+    };
     let mut walk = Walk {
         btf,
+        base,
+        functions: !matches!(part, Part::Base(_)),
+        first,
         end,
-        first_own: btf.first_id().0,
-        split: btf.base().is_some(),
-        strings: Strings::new(btf, random.hash_one(1u32)),
-        classes: Classes::new(random.hash_one(2u32), end as usize),
-        reference: vec![0; end as usize],
+        strings: Strings::new(btf),
+        classes,
+        reference: vec![0; count],
         cut: Vec::new(),
         cyclic: None,
         cyclic_types: Vec::new(),
         stack: Vec::new(),
         record: Vec::new(),
     };
-    for id in 1..end {
+    let only = if let Part::Base(types) = part { types } else { None };
+    for id in first.max(1)..end {
+        if only.is_some_and(|only| !only.contains(id)) {
+            continue;
+        }
         walk.visit(id, false)?;
         while let Some(entry) = walk.stack.pop() {
             walk.visit(entry & !LEAVE, entry & LEAVE != 0)?;
         }
     }
     walk.finish_cyclic()?;
-    let Walk { strings, classes, reference, mut cut, .. } = walk;
+    let Walk { strings, classes, reference, mut cut, cyclic, .. } = walk;
     cut.sort_unstable();
-    Ok(Consed { btf, strings, classes, reference, cut })
+    Ok(Walked { strings, classes, reference, cut, cyclic })
 }
 
 struct Walk<'b> {
     btf: &'b Btf<'b>,
+    base: Option<&'b Base<'b>>,
+    /// Whether functions may be the same as others.
+    functions: bool,
+    /// The first type walked.
+    first: u32,
     end: u32,
-    first_own: u32,
-    split: bool,
     strings: Strings<'b>,
-    classes: Classes,
+    classes: Classes<'b>,
+    /// By id, from `first` on.
     reference: Vec<Class>,
     cut: Vec<(u32, Class)>,
-    /// Types that reach a cycle without a definition, once there is one.
+    /// Types that reach a cycle without a definition, once there is one; by id, from `first` on.
     cyclic: Option<BitSet>,
     /// The same in the order they were found.
     cyclic_types: Vec<u32>,
@@ -104,19 +197,22 @@ impl<'b> Walk<'b> {
     fn visit(&mut self, id: u32, leaving: bool) -> Result<()> {
         let ty = self.btf.get(TypeId(id))?;
         let name = self.strings.canonical(ty.word(0))?;
-        let role = role(name, ty.word(1));
+        let role = match ty.kind() {
+            Kind::Func if !self.functions => Role::Own,
+            _ => role(name, ty.word(1)),
+        };
         if let kind @ Kind::Unknown(_) = ty.kind() {
             return Err(Error::WrongKind { found: kind, wanted: "a kind whose references are known" });
         }
-        let state = self.reference[id as usize];
+        let state = self.reference[(id - self.first) as usize];
         match role {
             Role::Content | Role::Own if !leaving && state != 0 => return Ok(()),
             Role::Definition | Role::Forward if state == 0 => {
-                self.reference[id as usize] = self.leaf(name, ty.word(1));
+                self.reference[(id - self.first) as usize] = self.leaf(name, ty.word(1));
             }
             Role::Own => {
                 self.check(ty)?;
-                self.reference[id as usize] = self.classes.own();
+                self.reference[(id - self.first) as usize] = self.classes.own();
                 return Ok(());
             }
             _ => {}
@@ -125,13 +221,13 @@ impl<'b> Walk<'b> {
         read(ty, &mut record);
         let children = self.replace_links(id, &mut record);
         match children? {
-            Children::Pending if role == Role::Content => self.reference[id as usize] = OPEN,
+            Children::Pending if role == Role::Content => self.reference[(id - self.first) as usize] = OPEN,
             Children::Pending => {}
             Children::Cyclic if role == Role::Content => self.cut_cyclic(id, &mut record),
             Children::Done | Children::Cyclic => {
-                let class = self.intern(ty, &mut record);
+                let class = self.classes.intern(&record);
                 if role == Role::Content {
-                    self.reference[id as usize] = class;
+                    self.reference[(id - self.first) as usize] = class;
                 } else {
                     self.cut.push((id, class));
                 }
@@ -163,8 +259,7 @@ impl<'b> Walk<'b> {
                         self.stack.push(child);
                     }
                     Ok(class) => {
-                        let cyclic = || self.cyclic.as_ref().is_some_and(|cyclic| cyclic.contains(child));
-                        if found == Children::Done && (class == OPEN || cyclic()) {
+                        if found == Children::Done && (class == OPEN || self.is_cyclic(child)) {
                             found = Children::Cyclic;
                         }
                         record[index] = class;
@@ -179,11 +274,22 @@ impl<'b> Walk<'b> {
     /// The class that stands for `id`; 0 when it has none yet (and for `void`).
     #[inline]
     fn class_of(&mut self, id: u32) -> Result<Class> {
-        match self.reference.get(id as usize) {
+        let Some(index) = id.checked_sub(self.first) else {
+            return Ok(self.base.map_or(0, |base| base.reference[id as usize]));
+        };
+        match self.reference.get(index as usize) {
             Some(0) if id != 0 => self.leaf_of(id),
             Some(&class) => Ok(class),
             None => Err(Error::NoSuchType(TypeId(id))),
         }
+    }
+
+    fn is_cyclic(&self, id: u32) -> bool {
+        let (set, id) = match id.checked_sub(self.first) {
+            Some(own) => (self.cyclic.as_ref(), own),
+            None => (self.base.and_then(|base| base.cyclic.as_ref()), id),
+        };
+        set.is_some_and(|set| set.contains(id))
     }
 
     fn leaf_of(&mut self, id: u32) -> Result<Class> {
@@ -192,19 +298,11 @@ impl<'b> Walk<'b> {
         match role(name, ty.word(1)) {
             Role::Definition | Role::Forward => {
                 let leaf = self.leaf(name, ty.word(1));
-                self.reference[id as usize] = leaf;
+                self.reference[(id - self.first) as usize] = leaf;
                 Ok(leaf)
             }
             Role::Content | Role::Own => Ok(0),
         }
-    }
-
-    /// The class of a record whose links are replaced.
-    fn intern(&mut self, ty: Type<'_>, record: &mut Vec<u32>) -> Class {
-        if self.split && ty.kind() == Kind::Func && ty.id().0 >= self.first_own {
-            record.push(SPLIT_FUNCTION);
-        }
-        self.classes.intern(record)
     }
 
     /// The class of a reference to a definition or forward declaration of this name.
@@ -220,8 +318,9 @@ impl<'b> Walk<'b> {
             }
         });
         record.push(CYCLE);
-        self.reference[id as usize] = self.classes.intern(record);
-        self.cyclic.get_or_insert_with(|| BitSet::new(self.end as usize)).insert(id);
+        self.reference[(id - self.first) as usize] = self.classes.intern(record);
+        let count = self.reference.len();
+        self.cyclic.get_or_insert_with(|| BitSet::new(count)).insert(id - self.first);
         self.cyclic_types.push(id);
     }
 
@@ -232,7 +331,7 @@ impl<'b> Walk<'b> {
             let ty = self.btf.get(TypeId(id))?;
             read(ty, &mut record);
             self.replace_links(id, &mut record)?;
-            let class = self.intern(ty, &mut record);
+            let class = self.classes.intern(&record);
             self.cut.push((id, class));
             self.record = record;
         }

@@ -20,10 +20,9 @@
 //! one stands for is. Whatever is joined is one type for its users: they see no difference, and nothing multiplies.
 
 use super::classes::Class;
-use super::record::read;
 use super::refine::{Keys, Part, Refinement};
 use crate::kind::Info;
-use crate::{Kind, TypeId, error::Result};
+use crate::{Kind, error::Result};
 use hashbrown::HashMap;
 
 /// At most so many parts are tried for a loose type, the ones with most members first.
@@ -184,7 +183,7 @@ impl Refinement<'_, '_> {
     /// Kind of an element, and whether it has a name.
     fn kind(&mut self, element: u32) -> Result<(Kind, bool)> {
         let mut record = Vec::new();
-        read(self.consed.btf.get(TypeId(self.elements.ids[element as usize]))?, &mut record);
+        self.consed.read(self.elements.ids[element as usize], &mut record)?;
         Ok((Info(record[1]).kind(), self.consed.strings.canonical(record[0])? != 0))
     }
 }

@@ -48,7 +48,7 @@
 //! Which classes there are does not depend on the order of types in the input, nor on hash seeds. Types are kept in the
 //! order of their first occurrence; [`crate::order`] makes that independent, too.
 
-mod bits;
+mod base;
 mod classes;
 mod concat;
 mod cons;
@@ -61,6 +61,7 @@ mod signature;
 mod strings;
 mod suspects;
 
+pub use base::Base;
 pub use concat::{Concatenation, concatenate};
 pub use rewrite::Rewritten;
 
@@ -109,8 +110,22 @@ pub struct Ambiguity {
 /// # Errors
 /// A record refers to a type or a string that is not there, or is of a kind whose references are not known; or names
 /// overlap so much that comparing them would take quadratic time.
-pub fn deduplicate<'a>(btf: &Btf<'a>) -> Result<Deduplication> {
-    let mut consed = cons::cons(btf)?;
+pub fn deduplicate(btf: &Btf<'_>) -> Result<Deduplication> {
+    match btf.base() {
+        Some(base) => deduplicate_on(btf, &Base::for_one(btf, base.clone())?),
+        None => finish(cons::cons(btf)?),
+    }
+}
+
+/// The same for a split BTF, with what was found out about its base before.
+///
+/// # Errors
+/// As of [`deduplicate`]; also when `base` is not about the base of `btf`.
+pub fn deduplicate_on<'a>(btf: &Btf<'a>, base: &Base<'a>) -> Result<Deduplication> {
+    finish(base::select(btf, base)?)
+}
+
+fn finish(mut consed: cons::Consed<'_>) -> Result<Deduplication> {
     let refined = refine::refine(&mut consed)?;
     represent::represent(consed, refined)
 }

@@ -10,13 +10,13 @@
 //! Every part of a split gets a *signature*, a hash of what set it apart, in terms of signatures and never of numbers:
 //! the same input in another order gives the same signatures. [`super::forward`] needs them to break ties.
 
-use super::bits::BitSet;
 use super::classes::Class;
 use super::cons::Consed;
-use super::record::{read, references};
+use super::record::references;
 use super::signature::Signatures;
 use super::suspects::{Elements, ambiguous_leaves};
-use crate::{TypeId, error::Result};
+use crate::bits::BitSet;
+use crate::error::Result;
 use std::ops::Range;
 
 /// Where the members of a block stand in the order of elements: its definite members, then its loose ones (see
@@ -339,7 +339,7 @@ impl<'c, 'b> Refinement<'c, 'b> {
     /// Appends what an element refers to, in order.
     pub(super) fn key(&mut self, element: u32, key: &mut Vec<Class>) -> Result<()> {
         let mut record = std::mem::take(&mut self.record);
-        read(self.consed.btf.get(TypeId(self.elements.ids[element as usize]))?, &mut record);
+        self.consed.read(self.elements.ids[element as usize], &mut record)?;
         references(&record, |child| key.push(self.consed.reference[child as usize]));
         self.record = record;
         Ok(())

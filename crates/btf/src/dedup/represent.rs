@@ -10,18 +10,18 @@
 //! definition, and the base's pointer leads to the declaration. So types without a name that reach such a declaration,
 //! with no named aggregate in between, are not taken from the base.
 
-use super::bits::BitSet;
 use super::classes::Class;
 use super::cons::Consed;
 use super::record::{Role, references, role};
 use super::refine::Refined;
 use super::{Ambiguity, Deduplication, Report};
+use crate::bits::BitSet;
 use crate::{Kind, TypeId, error::Result};
 use hashbrown::HashMap;
 
 /// Chooses the representatives, and tells what came of the names.
 pub(super) fn represent(mut consed: Consed<'_>, mut refined: Refined) -> Result<Deduplication> {
-    let first_own = consed.btf.first_id().0;
+    let first_own = consed.first_own;
     let representative = representatives(&consed, &mut refined);
     let mut report = Report { types_in: consed.btf.type_count(), ..Report::default() };
     report.ambiguous = ambiguities(&consed, &refined, &representative);
@@ -43,10 +43,10 @@ pub(super) fn represent(mut consed: Consed<'_>, mut refined: Refined) -> Result<
             _ => base_or_own,
         };
     }
-    let map: Vec<TypeId> = map.into_iter().map(TypeId).collect();
-    let own = |&(index, id): &(usize, &TypeId)| id.0 == first_own + index as u32;
+    let own = |&(index, &number): &(usize, &u32)| number == first_own + index as u32;
     report.types_out = map.iter().enumerate().filter(own).count() as u32;
-    Ok(Deduplication { first_id: TypeId(first_own), map, report })
+    let map = map.into_iter().map(|number| consed.id(number)).collect();
+    Ok(Deduplication { first_id: consed.btf.first_id(), map, report })
 }
 
 /// The type that stands for each class.
@@ -76,22 +76,21 @@ fn representatives(consed: &Consed<'_>, refined: &mut Refined) -> Vec<u32> {
 
 /// Whether `id`, which stands for a forward declaration whose record has class `class`, is one itself.
 fn is_forward_id(consed: &Consed<'_>, id: u32, class: Class) -> Result<bool> {
-    let ty = consed.btf.get(TypeId(id))?;
+    let ty = consed.get(id)?;
     Ok(id == 0 || role(consed.classes.words(class)[0], ty.word(1)) == Role::Forward)
 }
 
 fn ambiguities(consed: &Consed<'_>, refined: &Refined, representative: &[u32]) -> Vec<Ambiguity> {
-    let first_own = consed.btf.first_id().0;
     let mut found = Vec::new();
     for (leaf, blocks) in &refined.families {
         let &[name, kind] = consed.classes.words(*leaf) else { continue };
         let mut variants: Vec<TypeId> = blocks
             .iter()
-            .map(|&block| TypeId(representative[block as usize]))
+            .map(|&block| consed.id(representative[block as usize]))
             .filter(|&id| consed.btf.get(id).is_ok_and(|ty| role(name, ty.word(1)) == Role::Definition))
             .collect();
         variants.sort_unstable();
-        if variants.len() > 1 && variants.iter().any(|id| id.0 >= first_own) {
+        if variants.len() > 1 && variants.iter().any(|&id| id >= consed.btf.first_id()) {
             let name = crate::StringOffset(name);
             found.push(Ambiguity { kind: Kind::from_number(kind as u8), name, variants });
         }
@@ -113,7 +112,7 @@ struct Replaced {
 impl Replaced {
     /// `None` when there is no such declaration.
     fn new(consed: &Consed<'_>, representative: &[u32]) -> Result<Option<Self>> {
-        let first_own = consed.btf.first_id().0;
+        let first_own = consed.first_own;
         let declared = |&(id, class): &(u32, Class)| {
             id < first_own
                 && representative[consed.reference[id as usize] as usize] >= first_own
@@ -156,7 +155,7 @@ impl Replaced {
         if let Some(&known) = self.known.get(&base) {
             return Ok(known);
         }
-        let first_own = consed.btf.first_id().0;
+        let first_own = consed.first_own;
         let mut stack = vec![base];
         let mut record = Vec::new();
         while let Some(&id) = stack.last() {
@@ -164,7 +163,7 @@ impl Replaced {
                 stack.pop();
                 continue;
             }
-            super::record::read(consed.btf.get(TypeId(id))?, &mut record);
+            consed.read(id, &mut record)?;
             let name = consed.strings.canonical(record[0])?;
             let entered = self.known.insert(id, false).is_some();
             match role(name, record[1]) {

@@ -3,7 +3,7 @@
 use super::classes::Class;
 use super::cons::Consed;
 use super::record::{Link, links};
-use super::strings::{MIX, fold};
+use crate::strings::{MIX, fold};
 use hashbrown::HashMap;
 
 /// Signatures of classes as the first phase left them.

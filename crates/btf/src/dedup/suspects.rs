@@ -4,11 +4,11 @@
 //! asked of the classes, which are few; only the types in suspect classes, the *elements*, take part in refinement, and
 //! only for them is it worth knowing who refers to whom.
 
-use super::bits::{BitSet, RankedSet};
 use super::classes::Class;
 use super::cons::Consed;
-use super::record::{Role, read, references, role};
-use crate::{TypeId, error::Result};
+use super::record::{Role, references, role};
+use crate::bits::{BitSet, RankedSet};
+use crate::error::Result;
 
 /// The leaves whose types are not all the same, in the order of their numbers.
 pub(super) fn ambiguous_leaves(consed: &Consed<'_>) -> Vec<Class> {
@@ -182,7 +182,7 @@ impl Elements {
         let mut users = UsersBuilder::new(ids.len());
         let mut record = Vec::new();
         for &id in &ids {
-            read(consed.btf.get(TypeId(id))?, &mut record);
+            consed.read(id, &mut record)?;
             references(&record, |child| {
                 if let Some(child) = ranks.rank(child) {
                     users.count(child);
@@ -191,7 +191,7 @@ impl Elements {
         }
         users.counted();
         for (user, &id) in ids.iter().enumerate() {
-            read(consed.btf.get(TypeId(id))?, &mut record);
+            consed.read(id, &mut record)?;
             references(&record, |child| {
                 if let Some(child) = ranks.rank(child) {
                     users.add(child, user as u32);

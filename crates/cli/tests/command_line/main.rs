@@ -6,6 +6,8 @@ mod encode;
 mod failures;
 mod in_place;
 mod man;
+mod modules;
+mod pahole;
 mod program;
 mod size;
 

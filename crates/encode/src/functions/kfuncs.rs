@@ -5,10 +5,15 @@
 //! function. Symbols tell what is where: `__BTF_ID__set8__NAME` the set, `__BTF_ID__func__NAME__N` each entry
 //! (kernel commits 6f3189f38a3e and 7c05e7f3e74e).
 
+use super::{FunctionChoice, Verdict};
+use crate::names::Names;
 use crate::object::{Object, Result, SymbolSection};
+use crate::record::{Kind, RecordId, RecordTable, head};
 
 /// Kernel function flags that BTF carries as tags (include/linux/btf.h).
 const FASTCALL: u32 = 1 << 12;
+/// The three flags of arenas, from this one up.
+const ARENA: u32 = 1 << 13;
 
 /// A function that the kernel offers to BPF programs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +22,9 @@ pub struct KfuncTag {
     pub name: Vec<u8>,
     /// `KF_FASTCALL`: it spares the registers that it does not need.
     pub fastcall: bool,
+    /// `KF_ARENA_RET`, `KF_ARENA_ARG1`, `KF_ARENA_ARG2`: what it gives back, takes first, takes second is memory of an
+    /// arena.
+    pub arena: [bool; 3],
 }
 
 /// The kfuncs that `object` registers, each once, by name.
@@ -46,12 +54,43 @@ pub fn kfuncs(object: &Object) -> Result<Vec<KfuncTag>> {
     let mut tags: Vec<KfuncTag> = entries
         .into_iter()
         .filter(|(at, _)| sets.iter().any(|set| set.contains(at)))
-        .map(|(at, name)| KfuncTag {
-            name: name.to_vec(),
-            fastcall: word(at.wrapping_add(4)).is_some_and(|flags| flags & FASTCALL != 0),
+        .map(|(at, name)| {
+            let flags = word(at.wrapping_add(4)).unwrap_or(0);
+            KfuncTag {
+                name: name.to_vec(),
+                fastcall: flags & FASTCALL != 0,
+                arena: [0, 1, 2].map(|part| flags & ARENA << part != 0),
+            }
         })
         .collect();
     tags.sort_by(|a, b| a.name.cmp(&b.name).then(b.fastcall.cmp(&a.fastcall)));
     tags.dedup_by(|later, first| later.name == first.name);
     Ok(tags)
+}
+
+/// Marks the pointers of kfuncs that take or give memory of an arena: the verifier then knows what they point to.
+pub fn arena_attributes(
+    choices: &mut [FunctionChoice],
+    kfuncs: &[KfuncTag],
+    table: &mut RecordTable,
+    names: &Names<'_>,
+) {
+    let attribute = names.intern(b"address_space(1)");
+    for choice in choices.iter_mut().filter(|choice| choice.verdict == Verdict::Kept) {
+        let name = names.bytes(choice.name);
+        let Ok(found) = kfuncs.binary_search_by(|kfunc| kfunc.name.as_slice().cmp(name)) else { continue };
+        let mut words = vec![head(Kind::Function, 0)];
+        words.extend(table.get(choice.prototype).words);
+        // What it gives back, the first parameter's type, the second's: behind the head and behind each name.
+        for (position, is_arena) in [1, 3, 5].into_iter().zip(kfuncs[found].arena) {
+            let Some(word) = words.get_mut(position).filter(|_| is_arena) else { continue };
+            let pointer = table.get(RecordId(*word));
+            if pointer.kind == Kind::Pointer {
+                let target = pointer.words[0];
+                let tagged = table.intern(&[head(Kind::TypeTag, 1), attribute.0, target]);
+                *word = table.derive(Kind::Pointer, tagged).0;
+            }
+        }
+        choice.prototype = table.intern(&words);
+    }
 }

@@ -69,17 +69,19 @@ pub struct FunctionChoice {
 }
 
 /// Judges each name. `states` are sorted by key here; the outcome depends on what they say alone, not on their order.
+/// Without `consistent`, several prototypes of one name are no reason to leave it out.
 pub fn select(
     states: &mut [FunctionState],
     symbols: &FunctionSymbols,
     table: &RecordTable,
     names: &Names<'_>,
+    consistent: bool,
 ) -> Vec<FunctionChoice> {
     states.sort_unstable_by_key(|state| (state.key, state.unit, state.node));
     let mut choices = Vec::with_capacity(symbols.len());
     let mut first = 0;
     for group in states.chunk_by(|a, b| a.key == b.key) {
-        if let Some(choice) = judge(group, first, symbols, table, names) {
+        if let Some(choice) = judge(group, first, symbols, table, names, consistent) {
             choices.push(choice);
         }
         first += group.len() as u32;
@@ -93,6 +95,7 @@ fn judge(
     symbols: &FunctionSymbols,
     table: &RecordTable,
     names: &Names<'_>,
+    only_consistent: bool,
 ) -> Option<FunctionChoice> {
     let key = group[0].key;
     let (name, places) = symbols.group(key);
@@ -145,7 +148,7 @@ fn judge(
         };
         (choice.prototype, choice.unit, choice.state) = (state.prototype, state.unit, first + index as u32);
         let same = |other: &FunctionState| same_declaration(table, state.prototype, other.prototype);
-        if !group.iter().filter(|state| state.flags & DECLARED != 0).all(same) {
+        if only_consistent && !group.iter().filter(|state| state.flags & DECLARED != 0).all(same) {
             choice.verdict = Verdict::InconsistentPrototype;
         } else if is_ambiguous(symbols, key) {
             choice.verdict = Verdict::AmbiguousAddress;
@@ -166,7 +169,7 @@ fn judge(
         Verdict::ReorderedParameters
     } else if changed(canonical) {
         Verdict::OptimizedParameters
-    } else if !consistent {
+    } else if only_consistent && !consistent {
         Verdict::InconsistentPrototype
     } else if is_ambiguous(symbols, key) {
         Verdict::AmbiguousAddress

@@ -1,4 +1,5 @@
-//! Compressed sections: `SHF_COMPRESSED` with zlib or zstd (gABI, "Section Compression"), and the older `.zdebug_*`.
+//! Compressed sections: `SHF_COMPRESSED` with zlib or zstd (gABI, "Section Compression"), and the older `.zdebug_*`; and
+//! files compressed as a whole, as distributions install modules.
 
 use std::io::Read;
 
@@ -17,6 +18,41 @@ const ZSTD_RATIO: u64 = 4096;
 
 /// A Zstandard frame may ask for at least this much window, whatever it decompresses to (RFC 8878, section 3.1.1.1.2).
 const ZSTD_WINDOW: u64 = 8 << 20;
+
+/// What a file compressed as a whole may become, as a multiple of its size. Modules compress to a fifth or a tenth.
+const FILE_RATIO: u64 = 256;
+
+/// Memory for the dictionary of an xz stream, in KiB: what its largest preset (-9) needs, and some.
+const XZ_MEMORY: u32 = 80 << 10;
+
+/// Decompresses a file that is gzip, xz or zstd as a whole, by its first bytes; `None` if it is none of them.
+pub(crate) fn unpack_file(content: &[u8]) -> Option<Result<Vec<u8>, String>> {
+    let window = (content.len() as u64).saturating_mul(FILE_RATIO).max(ZSTD_WINDOW);
+    Some(match content {
+        [0x1f, 0x8b, ..] => read_all("gzip", content, flate2::read::MultiGzDecoder::new(content)),
+        [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => {
+            read_all("xz", content, lzma_rust2::XzReader::new_mem_limit(content, true, XZ_MEMORY))
+        }
+        [0x28, 0xb5, 0x2f, 0xfd, ..] => match StreamingDecoder::new_with_max_window_size(content, window) {
+            Ok(decoder) => read_all("zstd", content, decoder),
+            Err(error) => Err(format!("its zstd stream is damaged ({error})")),
+        },
+        _ => return None,
+    })
+}
+
+fn read_all(format: &str, content: &[u8], stream: impl Read) -> Result<Vec<u8>, String> {
+    let most = (content.len() as u64).saturating_mul(FILE_RATIO);
+    let mut bytes = Vec::with_capacity(content.len().saturating_mul(4));
+    stream
+        .take(most + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|error| format!("its {format} stream is damaged ({error})"))?;
+    if bytes.len() as u64 > most {
+        return Err(format!("its {format} stream becomes more than {FILE_RATIO} times as much"));
+    }
+    Ok(bytes)
+}
 
 /// Decompresses the content of an `SHF_COMPRESSED` section: a compression header, then the stream.
 pub(crate) fn decompress_section(header: &Header, content: &[u8]) -> Result<Vec<u8>, String> {
@@ -85,4 +121,44 @@ fn unzstd(mut stream: &[u8], size: u64) -> Result<Vec<u8>, String> {
         }
     }
     Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::Command;
+
+    fn packed(program: &str, bytes: &[u8]) -> Option<Vec<u8>> {
+        let directory = tempfile::tempdir().ok()?;
+        let file = directory.path().join("file");
+        std::fs::write(&file, bytes).ok()?;
+        let input = std::fs::File::open(file).ok()?;
+        Some(Command::new(program).args(["-c", "-q"]).stdin(input).output().ok()?.stdout)
+    }
+
+    #[test]
+    fn files_that_others_packed_come_out_as_they_went_in() {
+        let bytes: Vec<u8> =
+            (0..300_000u32).flat_map(|i| (i / 7).wrapping_mul(2_654_435_761).to_le_bytes()).collect();
+        for program in ["gzip", "xz", "zstd"] {
+            let Some(packed) = packed(program, &bytes) else {
+                println!("SKIPPED files_that_others_packed_come_out_as_they_went_in: no {program}");
+                continue;
+            };
+            assert!(unpack_file(&packed).unwrap().unwrap() == bytes, "{program}");
+            let cut = unpack_file(&packed[..packed.len() / 2]).unwrap();
+            assert!(cut.unwrap_err().contains("damaged"), "{program}");
+        }
+        assert!(unpack_file(b"\x7fELF").is_none());
+        assert!(unpack_file(b"").is_none());
+    }
+
+    #[test]
+    fn a_file_that_becomes_too_much_is_refused() {
+        let Some(packed) = packed("gzip", &vec![0; 4 << 20]) else {
+            println!("SKIPPED a_file_that_becomes_too_much_is_refused: no gzip");
+            return;
+        };
+        assert!(unpack_file(&packed).unwrap().unwrap_err().contains("more than 256 times"));
+    }
 }

@@ -6,6 +6,7 @@ use std::io::Read;
 use std::ops::Deref;
 use std::path::Path;
 
+use super::compression::unpack_file;
 use super::error::{Error, Result};
 
 /// Reading one byte of a file maps the pages around it, aligned to as many bytes (Linux' `fault_around_bytes`).
@@ -17,6 +18,8 @@ pub(crate) enum Content {
     Mapped { mapping: memmap2::Mmap, file: File },
     /// Bytes that were read or handed over.
     Owned(Vec<u8>),
+    /// What a file compressed as a whole holds.
+    Unpacked(Vec<u8>),
 }
 
 impl Content {
@@ -30,9 +33,11 @@ impl Content {
             // files that maps them takes this risk, and the alternative is a copy of hundreds of megabytes. All
             // that is derived from the bytes is checked where it is used.
             let mapping = unsafe { memmap2::Mmap::map(&file) };
-            return match mapping {
-                Ok(mapping) => Ok(Content::Mapped { mapping, file }),
-                Err(source) => Err(Error::io(path, "map", source)),
+            let mapping = mapping.map_err(|source| Error::io(path, "map", source))?;
+            return match unpack_file(&mapping) {
+                None => Ok(Content::Mapped { mapping, file }),
+                Some(Ok(bytes)) => Ok(Content::Unpacked(bytes)),
+                Some(Err(what)) => Err(Error::Malformed { file: path.to_path_buf(), offset: 0, what }),
             };
         }
         let mut bytes = Vec::new();
@@ -71,7 +76,7 @@ impl Content {
     pub(crate) fn file(&self) -> Option<&File> {
         match self {
             Content::Mapped { file, .. } => Some(file),
-            Content::Owned(_) => None,
+            Content::Owned(_) | Content::Unpacked(_) => None,
         }
     }
 }
@@ -82,7 +87,7 @@ impl Deref for Content {
     fn deref(&self) -> &[u8] {
         match self {
             Content::Mapped { mapping, .. } => mapping,
-            Content::Owned(bytes) => bytes,
+            Content::Owned(bytes) | Content::Unpacked(bytes) => bytes,
         }
     }
 }
@@ -92,6 +97,7 @@ impl fmt::Debug for Content {
         let kind = match self {
             Content::Mapped { .. } => "mapped",
             Content::Owned(_) => "owned",
+            Content::Unpacked(_) => "unpacked",
         };
         write!(f, "{} bytes, {kind}", self.len())
     }

@@ -60,7 +60,7 @@ pub struct SectionContent<'a> {
 }
 
 impl Object {
-    /// Opens a file: maps it, or reads it to its end if it is a pipe.
+    /// Opens a file: maps it, or reads it to its end if it is a pipe. One that is compressed as a whole is unpacked.
     pub fn open(path: impl Into<PathBuf>) -> Result<Object> {
         let path = path.into();
         let content = Content::open(&path)?;
@@ -85,6 +85,11 @@ impl Object {
     /// The file's path, or the name that was given with the bytes.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Was the file compressed as a whole (gzip, xz, zstd)? Then its bytes here are those inside.
+    pub fn is_unpacked(&self) -> bool {
+        matches!(self.content, Content::Unpacked(_))
     }
 
     /// The file's bytes.

@@ -2,25 +2,25 @@
 
 /// A set of numbers below a bound given at the start.
 #[derive(Default)]
-pub(super) struct BitSet {
+pub(crate) struct BitSet {
     words: Vec<u64>,
 }
 
 impl BitSet {
     /// An empty set with room for the numbers below `bound`.
-    pub(super) fn new(bound: usize) -> Self {
+    pub(crate) fn new(bound: usize) -> Self {
         Self { words: vec![0; bound.div_ceil(64)] }
     }
 
     /// Whether `number` is in the set; one beyond the bound never is.
     #[inline]
-    pub(super) fn contains(&self, number: u32) -> bool {
+    pub(crate) fn contains(&self, number: u32) -> bool {
         self.words.get(number as usize / 64).is_some_and(|word| word >> (number % 64) & 1 != 0)
     }
 
     /// Adds `number`; tells whether it is new.
     #[inline]
-    pub(super) fn insert(&mut self, number: u32) -> bool {
+    pub(crate) fn insert(&mut self, number: u32) -> bool {
         let word = &mut self.words[number as usize / 64];
         let bit = 1 << (number % 64);
         let new = *word & bit == 0;
@@ -30,14 +30,14 @@ impl BitSet {
 }
 
 /// A finished set whose numbers are themselves numbered in ascending order.
-pub(super) struct RankedSet {
+pub(crate) struct RankedSet {
     set: BitSet,
     /// How many numbers stand before each word.
     before: Vec<u32>,
 }
 
 impl RankedSet {
-    pub(super) fn new(set: BitSet) -> Self {
+    pub(crate) fn new(set: BitSet) -> Self {
         let mut sum = 0;
         let before = set
             .words
@@ -53,7 +53,7 @@ impl RankedSet {
 
     /// Place of `number` among the numbers of the set.
     #[inline]
-    pub(super) fn rank(&self, number: u32) -> Option<u32> {
+    pub(crate) fn rank(&self, number: u32) -> Option<u32> {
         let word = *self.set.words.get(number as usize / 64)?;
         let bit = number % 64;
         (word >> bit & 1 != 0)
@@ -61,7 +61,7 @@ impl RankedSet {
     }
 
     /// The numbers of the set, ascending.
-    pub(super) fn iter(&self) -> impl Iterator<Item = u32> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = u32> {
         self.set.words.iter().enumerate().flat_map(|(index, &word)| {
             let mut left = word;
             std::iter::from_fn(move || {

@@ -4,6 +4,7 @@ mod completions;
 mod declaration;
 mod demo;
 mod encode;
+mod extra_module;
 mod language;
 mod summary;
 
@@ -23,6 +24,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Encode(encode::Arguments),
+    ExtraModule(extra_module::Arguments),
     Demo(demo::Arguments),
     Completions(completions::Arguments),
 }
@@ -33,6 +35,7 @@ type Outcome = Result<(), Box<dyn std::error::Error>>;
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Encode(arguments) => encode::run(&arguments),
+        Command::ExtraModule(arguments) => extra_module::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments),
     };

@@ -1,6 +1,7 @@
 //! Whole command lines against the built program: what it prints, where, and how it exits.
 
 mod encode;
+mod extra_module;
 mod failures;
 mod in_place;
 mod program;

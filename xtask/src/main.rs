@@ -1,4 +1,5 @@
 //! What developers of btfkit run: `cargo xtask test|fixtures|compare|bench|dist|fuzz-smoke`.
+//! What developers of btfkit run: `cargo xtask test|fixtures|compare|bench|kernel|fuzz-smoke`.
 //!
 //! One file per subcommand. The checks against real kernels are in `real/`, what they need from Debian in `fixtures/`.
 
@@ -9,6 +10,7 @@ mod dist;
 mod fast;
 mod fixtures;
 mod fuzz_smoke;
+mod kernel;
 mod real;
 mod test;
 mod verdict;
@@ -33,6 +35,7 @@ enum Task {
     Bench(bench::Arguments),
     Dist(dist::Arguments),
     FuzzSmoke(fuzz_smoke::Arguments),
+    Kernel(kernel::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -43,6 +46,7 @@ fn main() -> ExitCode {
         Task::Bench(arguments) => bench::run(&arguments),
         Task::Dist(arguments) => dist::run(&arguments),
         Task::FuzzSmoke(arguments) => fuzz_smoke::run(&arguments),
+        Task::Kernel(arguments) => kernel::run(&arguments),
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");

@@ -9,6 +9,7 @@ mod distill;
 mod encode;
 #[allow(dead_code)]
 mod input;
+mod extra_module;
 mod language;
 mod man;
 mod pahole;
@@ -37,6 +38,7 @@ enum Command {
     Debug(debug::Arguments),
     Dump(dump::Arguments),
     Size(size::Arguments),
+    ExtraModule(extra_module::Arguments),
     Demo(demo::Arguments),
     Distill(distill::Arguments),
     Relocate(relocate::Arguments),
@@ -77,6 +79,7 @@ fn main() -> ExitCode {
         Command::Debug(arguments) => debug::run(&arguments),
         Command::Dump(arguments) => dump::run(&arguments),
         Command::Size(arguments) => size::run(&arguments),
+        Command::ExtraModule(arguments) => extra_module::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Distill(arguments) => distill::run(&arguments),
         Command::Relocate(arguments) => relocate::run(&arguments),

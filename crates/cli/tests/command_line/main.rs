@@ -3,6 +3,7 @@
 mod debug;
 mod dump;
 mod encode;
+mod extra_module;
 mod failures;
 mod in_place;
 mod man;

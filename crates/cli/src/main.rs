@@ -1,13 +1,19 @@
 //! The `btfkit` program: one module a subcommand, and nothing about how things are computed.
 
 mod completions;
+mod dedup;
 mod demo;
+mod diff;
 mod encode;
 #[allow(dead_code)]
 mod input;
 mod language;
+mod merge;
+mod output;
 #[allow(dead_code)]
 mod selector;
+mod sort;
+mod split;
 mod summary;
 
 use std::io::Write;
@@ -27,6 +33,11 @@ struct Cli {
 enum Command {
     Encode(encode::Arguments),
     Demo(demo::Arguments),
+    Diff(diff::Arguments),
+    Dedup(dedup::Arguments),
+    Merge(merge::Arguments),
+    Split(split::Arguments),
+    Sort(sort::Arguments),
     Completions(completions::Arguments),
 }
 
@@ -50,6 +61,11 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Encode(arguments) => encode::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
+        Command::Diff(arguments) => diff::run(&arguments),
+        Command::Dedup(arguments) => dedup::run(&arguments),
+        Command::Merge(arguments) => merge::run(&arguments),
+        Command::Split(arguments) => split::run(&arguments),
+        Command::Sort(arguments) => sort::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments),
     };
     match outcome {

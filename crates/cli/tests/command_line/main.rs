@@ -1,9 +1,11 @@
 //! Whole command lines against the built program: what it prints, where, and how it exits.
 
+mod diff;
 mod encode;
 mod failures;
 mod in_place;
 mod program;
+mod rewrite;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

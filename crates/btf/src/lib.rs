@@ -30,7 +30,6 @@ pub mod dedup;
 pub mod diff;
 mod error;
 pub mod ext;
-
 pub mod follow;
 mod header;
 mod ids;

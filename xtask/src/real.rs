@@ -12,6 +12,7 @@ mod kernel_verifier;
 mod modules;
 mod peer;
 mod readers;
+mod rewrite;
 mod speed;
 mod symbols;
 
@@ -74,6 +75,12 @@ pub(crate) fn run(tally: &mut Tally, btfkit: Option<&Path>) {
             }
         }
     }
+    let [old, new] = ["6.1-cloud", "6.12-cloud"].map(|label| folder.path().join(label).join("vmlinux.btf"));
+    if old.exists() && new.exists() {
+        tally.check("6.1-cloud and 6.12-cloud: diff", || rewrite::compare(encoder.program(), &old, &new));
+    } else {
+        tally.skip("6.1-cloud and 6.12-cloud: diff", "one of the two kernels is not there");
+    }
 }
 
 /// Why no kernel can be had at all, if so.
@@ -111,6 +118,8 @@ fn check_kernel(tally: &mut Tally, kernel: &Kernel, encoder: &Encoder, peers: &P
     check("types and functions as pahole's", peer::check);
     check("same bytes for any thread count and folder", determinism::check);
     check("every data symbol has a variable", symbols::check);
+    check("variables out and in again", rewrite::split);
+    check("other orders, and copies", rewrite::orders_and_copies);
     check("every function static has a variable", symbols::check_function_statics);
     if label == crate::fixtures::KERNELS[0].label {
         check("features as pahole's", front::check);
@@ -118,9 +127,11 @@ fn check_kernel(tally: &mut Tally, kernel: &Kernel, encoder: &Encoder, peers: &P
     if !kernel.modules.is_empty() {
         check("modules", modules::check);
         check("modules on a distilled base", distill::check);
+        check("modules merged as libbpf merges them", rewrite::modules);
     }
     if label == crate::fixtures::KERNELS[0].label {
         check("speed and memory", speed::check);
+        check("deduplication beside libbpf's", rewrite::dedup_speed);
     }
 }
 

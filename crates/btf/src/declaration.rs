@@ -11,10 +11,43 @@ const DEEPEST: usize = 64;
 /// Types that one declaration is made of at most: anonymous structs inside each other can unfold without end.
 const LARGEST: usize = 4096;
 
+/// The same for declarations in lists.
+const BRIEF: usize = 128;
+
 /// Declares `name` to be of type `id`: `const char *const names[3]`. The name may be empty. What is broken, or goes too
 /// deep to be a type, reads `?`.
 pub fn declare(btf: &Btf<'_>, id: TypeId, name: &str) -> String {
     Declaration::of(btf).declarator(id, name.to_owned(), 0)
+}
+
+/// As [`declare`], for lists: anonymous structs, unions and enumerations read `struct {…}`, and the text is cut at a
+/// thousand bytes or so.
+pub fn declare_briefly(btf: &Btf<'_>, id: TypeId, name: &str) -> String {
+    let mut text = Declaration { btf, left: Cell::new(BRIEF), unfold: false }.declarator(
+        id,
+        brief(name).into_owned(),
+        0,
+    );
+    if let Some(end) = cut(&text) {
+        text.truncate(end);
+        text.push('…');
+    }
+    text
+}
+
+/// A name for lists: cut where it is longer than any that a kernel accepts.
+pub fn brief(name: &str) -> std::borrow::Cow<'_, str> {
+    match cut(name) {
+        Some(end) => format!("{}…", &name[..end]).into(),
+        None => name.into(),
+    }
+}
+
+/// Where a text is cut for lists, if it is too long for them.
+fn cut(text: &str) -> Option<usize> {
+    const LONGEST: usize = 1024;
+    let end = (0..=LONGEST).rev().find(|&at| text.is_char_boundary(at));
+    end.filter(|_| text.len() > LONGEST)
 }
 
 /// A struct or union with its members, each with its offset in bytes (and bits), a line each.
@@ -41,11 +74,13 @@ struct Declaration<'b> {
     btf: &'b Btf<'b>,
     /// How many more types it may be made of.
     left: Cell<usize>,
+    /// Whether what has no name is written out.
+    unfold: bool,
 }
 
 impl<'b> Declaration<'b> {
     fn of(btf: &'b Btf<'b>) -> Self {
-        Self { btf, left: Cell::new(LARGEST) }
+        Self { btf, left: Cell::new(LARGEST), unfold: true }
     }
 
     fn declarator(&self, id: TypeId, inner: String, depth: usize) -> String {
@@ -114,6 +149,9 @@ impl<'b> Declaration<'b> {
         };
         if !ty.name().is_empty() {
             return format!("{keyword} {}", ty.name_str());
+        }
+        if !self.unfold {
+            return format!("{keyword} {{…}}");
         }
         let members: Vec<String> = ty
             .members()

@@ -164,7 +164,8 @@ fn what_has_no_name_and_forward_declarations_follow_the_modules_own_types() {
     let module = module(&kernel);
     let distilled = distill(&module).unwrap();
     let split = open(&distilled);
-    let copied: Vec<Kind> = split.types().skip(module.type_count() as usize).map(|ty| ty.kind()).collect();
+    let copied: Vec<Kind> =
+        split.types().skip(module.type_count() as usize).map(btfkit_btf::Type::kind).collect();
     assert_eq!(copied, [Kind::Typedef, Kind::Ptr, Kind::Fwd, Kind::Union]);
     let count = module.type_count() as usize;
     assert_eq!(meaning(&split, count)[0], meaning(&module, count)[0]);

@@ -102,6 +102,11 @@ impl Source {
         given.or(self.known_base.as_deref()).map(base).transpose()
     }
 
+    /// Where the base of a module in sysfs is.
+    pub(crate) fn known_base(&self) -> Option<&Path> {
+        self.known_base.as_deref()
+    }
+
     /// Opens the BTF on this base; what refers to types that are not there is taken for split BTF without its base.
     pub(crate) fn open(self, base: Option<Arc<Btf<'static>>>) -> Result<Input> {
         let alone = base.is_none();

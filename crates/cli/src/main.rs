@@ -3,20 +3,24 @@
 mod base;
 mod completions;
 mod debug;
+mod dedup;
 mod demo;
-mod dump;
+mod diff;
 mod distill;
+mod dump;
 mod encode;
-#[allow(dead_code)]
-mod input;
 mod extra_module;
+mod input;
 mod language;
 mod man;
+mod merge;
+mod output;
 mod pahole;
 mod relocate;
-#[allow(dead_code)]
 mod selector;
 mod size;
+mod sort;
+mod split;
 mod summary;
 
 use std::io::Write;
@@ -35,15 +39,6 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Encode(encode::Arguments),
-    Debug(debug::Arguments),
-    Dump(dump::Arguments),
-    Size(size::Arguments),
-    ExtraModule(extra_module::Arguments),
-    Demo(demo::Arguments),
-    Distill(distill::Arguments),
-    Relocate(relocate::Arguments),
-    Completions(completions::Arguments),
-    Man(man::Arguments),
     /// Encode as pahole does, with pahole's options: for builds that call pahole
     #[command(disable_help_flag = true, disable_version_flag = true)]
     Pahole {
@@ -51,6 +46,20 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGUMENT")]
         arguments: Vec<std::ffi::OsString>,
     },
+    ExtraModule(extra_module::Arguments),
+    Debug(debug::Arguments),
+    Dump(dump::Arguments),
+    Size(size::Arguments),
+    Diff(diff::Arguments),
+    Dedup(dedup::Arguments),
+    Merge(merge::Arguments),
+    Split(split::Arguments),
+    Sort(sort::Arguments),
+    Distill(distill::Arguments),
+    Relocate(relocate::Arguments),
+    Demo(demo::Arguments),
+    Completions(completions::Arguments),
+    Man(man::Arguments),
 }
 
 /// What a subcommand gives: an error is one line for a person.
@@ -76,13 +85,18 @@ fn main() -> ExitCode {
     }
     let outcome = match Cli::parse().command {
         Command::Encode(arguments) => encode::run(&arguments),
+        Command::ExtraModule(arguments) => extra_module::run(&arguments),
         Command::Debug(arguments) => debug::run(&arguments),
         Command::Dump(arguments) => dump::run(&arguments),
         Command::Size(arguments) => size::run(&arguments),
-        Command::ExtraModule(arguments) => extra_module::run(&arguments),
-        Command::Demo(arguments) => demo::run(&arguments),
+        Command::Diff(arguments) => diff::run(&arguments),
+        Command::Dedup(arguments) => dedup::run(&arguments),
+        Command::Merge(arguments) => merge::run(&arguments),
+        Command::Split(arguments) => split::run(&arguments),
+        Command::Sort(arguments) => sort::run(&arguments),
         Command::Distill(arguments) => distill::run(&arguments),
         Command::Relocate(arguments) => relocate::run(&arguments),
+        Command::Demo(arguments) => demo::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments),
         Command::Man(arguments) => man::run(&arguments),
         Command::Pahole { .. } => return pahole::run(std::env::args_os()),
@@ -94,21 +108,18 @@ fn main() -> ExitCode {
         Err(error) if error.is::<No>() => ExitCode::FAILURE,
         Err(error) => {
             complain(&*error);
-            print_error(&error.to_string());
             ExitCode::FAILURE
         }
     }
 }
 
-/// Says what went wrong in one line.
-fn complain(error: &dyn std::error::Error) {
 /// Ends the program as clap does when a command line makes no sense.
 fn usage_error(message: &str) -> ! {
     Cli::command().error(clap::error::ErrorKind::ArgumentConflict, message).exit()
 }
 
-/// Says on standard error what went wrong.
-fn print_error(error: &str) {
+/// Says what went wrong in one line.
+fn complain(error: &dyn std::fmt::Display) {
     anstream::eprintln!("{ERROR}error:{ERROR:#} {error}");
 }
 

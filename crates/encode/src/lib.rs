@@ -25,6 +25,7 @@ mod files;
 mod functions;
 mod intern;
 mod linked;
+pub mod moved_relocations;
 mod names;
 #[allow(missing_docs, unreachable_pub)]
 mod nodes;

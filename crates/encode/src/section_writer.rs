@@ -421,11 +421,15 @@ impl<'a> Table<'a> {
         (self.header.section_table, self.header.section_table + size)
     }
 
-    /// A section that a linker will relocate cannot take content that is made for the file as it is.
+    /// A section that a linker will relocate cannot take content that is made for the file as it is, unless the
+    /// relocations are written anew as well.
     fn check_relocations(&self, index: u32) -> Result<()> {
         let relocated = self.input.is_relocatable()
-            && self.records.iter().any(|record| {
-                matches!(record.kind, elf::SHT_REL | elf::SHT_RELA) && record.info == index && record.size > 0
+            && self.records.iter().zip(0u32..).any(|(record, table)| {
+                matches!(record.kind, elf::SHT_REL | elf::SHT_RELA)
+                    && record.info == index
+                    && record.size > 0
+                    && !self.written.contains(&table)
             });
         if relocated {
             return Err(

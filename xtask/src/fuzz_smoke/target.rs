@@ -5,6 +5,7 @@ use std::sync::Arc;
 use btfkit_btf::check::{Profile, check};
 use btfkit_btf::dump::{Output, json, raw};
 use btfkit_btf::size::Size;
+use btfkit_btf::{Btf, diff, merge, order, places, split};
 use btfkit_btf::{Btf, order};
 use btfkit_encode::object::Object;
 use btfkit_encode::object::companion::Companions;
@@ -35,10 +36,24 @@ pub(crate) fn read_btf(input: &[u8]) -> bool {
     for order in [order::by_name(&btf), order::leaves_first(&btf)].into_iter().flatten() {
         let _ = order::permute(&btf, &order);
     }
+    rewrite(&btf);
     if let Ok(split) = Btf::parse_split(input, Arc::new(btf)) {
         ask(&split);
+        rewrite(&split);
     }
     true
+}
+
+/// Compares a BTF with itself, takes its variables out, and merges it with itself.
+fn rewrite(btf: &Btf<'_>) {
+    if let Ok(diff) = diff::compare(btf, btf) {
+        assert!(diff.is_empty(), "a BTF differs from itself");
+    }
+    let _ = (split::variables(btf, false), split::variables(btf, true), places::merge_equal(btf));
+    for flatten in [false, true] {
+        let _ =
+            merge::merge(&[btf, btf], flatten, |_, _| Vec::new()).and_then(|merged| merged.builder.finish());
+    }
 }
 
 fn ask(btf: &Btf<'_>) {

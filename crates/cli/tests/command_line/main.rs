@@ -1,6 +1,7 @@
 //! Whole command lines against the built program: what it prints, where, and how it exits.
 
 mod debug;
+mod diff;
 mod dump;
 mod encode;
 mod extra_module;
@@ -10,6 +11,7 @@ mod man;
 mod modules;
 mod pahole;
 mod program;
+mod rewrite;
 mod size;
 
 use std::path::{Path, PathBuf};

@@ -6,7 +6,6 @@ use btfkit_btf::check::{Profile, check};
 use btfkit_btf::dump::{Output, json, raw};
 use btfkit_btf::size::Size;
 use btfkit_btf::{Btf, diff, merge, order, places, split};
-use btfkit_btf::{Btf, order};
 use btfkit_encode::object::Object;
 use btfkit_encode::object::companion::Companions;
 use btfkit_encode::{Options, encode};

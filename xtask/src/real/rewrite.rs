@@ -82,7 +82,9 @@ pub(crate) fn orders_and_copies(subject: &Subject<'_>) -> Result<String> {
         kernel_verifier::load(&fs::read(&leaves)?)?;
     }
     btfkit_quiet(program, "sort", &leaves, &["-o", text(&sorted)?])?;
-    ensure!(fs::read(&sorted)? == fs::read(&subject.btf)?, "leaves first and back by name gives other bytes");
+    // Not byte for byte: static variables of one name and type keep the order that they come in.
+    same_meaning(program, &subject.btf, &sorted, &[])?;
+    ensure!(Btf::parse(fs::read(&sorted)?)?.is_sorted_by_name(), "sorted by name, it is not");
     btfkit(program, "merge", &[&*subject.btf; 8], &["--no-dedup", "-o", text(&copies)?])?;
     btfkit(program, "dedup", &[&copies], &["--same-places", "-o", text(&once)?])?;
     ensure!(fs::read(&once)? == fs::read(&subject.btf)?, "eight copies do not give the one");

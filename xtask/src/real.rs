@@ -7,6 +7,7 @@ mod determinism;
 mod distill;
 mod encoder;
 mod kernel_verifier;
+mod minimize;
 mod modules;
 mod peer;
 mod readers;
@@ -107,6 +108,7 @@ fn check_kernel(tally: &mut Tally, kernel: &Kernel, encoder: &Encoder, peers: &P
     check("same bytes for any thread count and folder", determinism::check);
     check("every data symbol has a variable", symbols::check);
     check("every function static has a variable", symbols::check_function_statics);
+    check("minimised BTF serves libbpf as the full one", minimize::check);
     if !kernel.modules.is_empty() {
         check("modules", modules::check);
         check("modules on a distilled base", distill::check);

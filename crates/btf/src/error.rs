@@ -130,6 +130,15 @@ pub enum Error {
         /// The type referring to it; `void` when something outside the BTF does.
         by: TypeId,
     },
+    /// A CO-RE relocation of an object means nothing.
+    BadRelocation {
+        /// The instruction that it is about, in bytes from the start of its section.
+        instruction: u32,
+        /// The local type that it starts from.
+        root: TypeId,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
     /// A type that a distilled base stands for is not in the base that takes its place.
     NotRelocatable {
         /// The type of the distilled base.
@@ -207,6 +216,9 @@ impl fmt::Display for Error {
                     f,
                     "type {by} refers to type {id} of the base, a {kind}, which a distilled base cannot hold"
                 )
+            }
+            Self::BadRelocation { instruction, root, reason } => {
+                write!(f, "CO-RE relocation of the instruction at {instruction}, from type {root}: {reason}")
             }
             Self::NotRelocatable { id, subject, reason } => {
                 write!(f, "type {id} of the distilled base, {subject}: {reason}")

@@ -26,6 +26,7 @@
 mod builder;
 pub mod check;
 mod copied_strings;
+pub mod core;
 pub mod declaration;
 pub mod dedup;
 pub mod distill;
@@ -35,6 +36,7 @@ mod header;
 mod ids;
 mod kind;
 mod layout;
+pub mod minimize;
 mod names;
 pub mod order;
 pub mod relocate;

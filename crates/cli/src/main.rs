@@ -6,7 +6,9 @@ mod distill;
 mod encode;
 #[allow(dead_code)]
 mod input;
+mod kernel_files;
 mod language;
+mod minimize;
 mod relocate;
 #[allow(dead_code)]
 mod selector;
@@ -31,6 +33,7 @@ enum Command {
     Demo(demo::Arguments),
     Distill(distill::Arguments),
     Relocate(relocate::Arguments),
+    Minimize(minimize::Arguments),
     Completions(completions::Arguments),
 }
 
@@ -56,6 +59,7 @@ fn main() -> ExitCode {
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Distill(arguments) => distill::run(&arguments),
         Command::Relocate(arguments) => relocate::run(&arguments),
+        Command::Minimize(arguments) => minimize::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments),
     };
     match outcome {

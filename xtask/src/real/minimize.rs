@@ -1,0 +1,169 @@
+//! Minimised BTF serves libbpf as the full one does, and holds what bpftool keeps.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail, ensure};
+use btfkit_btf::check::{self, Profile};
+use btfkit_btf::{Btf, Kind, TypeId};
+use btfkit_encode::object::Object;
+use btfkit_encode::section_writer::{NewSection, put_sections};
+
+use super::{Subject, have, kernel_verifier};
+use crate::command::{self, is_root};
+use crate::verdict::unavailable;
+
+const RUNNING: &str = "/sys/kernel/btf/vmlinux";
+
+/// `enum bpf_core_relo_kind`.
+const TYPE_EXISTS: u32 = 8;
+const TYPE_MATCHES: u32 = 12;
+
+/// An object that asks all that CO-RE can ask is relocated to a kernel's full BTF, to what btfkit keeps of it and to what
+/// bpftool keeps: libbpf says the same of each relocation.
+pub(crate) fn check(subject: &Subject<'_>) -> Result<String> {
+    let libbpf = Libbpf::compile(subject)?;
+    let object = compile_probe(subject)?;
+    let mut kernels = vec![subject.btf.clone()];
+    if subject.kernel.label == crate::fixtures::KERNELS[0].label && Path::new(RUNNING).exists() {
+        kernels.push(PathBuf::from(RUNNING));
+    }
+    let mut findings = Vec::new();
+    for kernel in &kernels {
+        findings.push(one(subject, &libbpf, &object, kernel).with_context(|| kernel.display().to_string())?);
+    }
+    Ok(findings.join("; running kernel: "))
+}
+
+fn one(subject: &Subject<'_>, libbpf: &Libbpf, object: &Path, kernel: &Path) -> Result<String> {
+    let (ours, theirs) = (subject.folder.join("minimized.btf"), subject.folder.join("bpftool.btf"));
+    let mut minimize = Command::new(subject.encoder.program());
+    minimize.arg("minimize").arg("--quiet").arg(object).arg("-o").arg(&ours).arg("--btf").arg(kernel);
+    command::output(&mut minimize)?;
+    let bytes = fs::read(&ours)?;
+    let report = check::check(&bytes, None, Profile::Load);
+    if let Some(first) = report.violations.first() {
+        bail!("{} violations of the kernel's rules, the first: {first}", report.total);
+    }
+    kernel_verifier::load(&bytes)?;
+
+    let full = libbpf.relocate(object, kernel)?;
+    let minimized = libbpf.relocate(object, &ours)?;
+    if let Some((full, minimized)) = full.iter().zip(&minimized).find(|(full, minimized)| full != minimized) {
+        bail!("libbpf says '{full}' of the full BTF and '{minimized}' of the minimised one");
+    }
+    ensure!(full.len() == minimized.len(), "libbpf relocated {} and {}", full.len(), minimized.len());
+
+    let mut peer = Command::new(have(&subject.peers.bpftool)?);
+    command::output(peer.args(["gen", "min_core_btf"]).arg(kernel).arg(&theirs).arg(object))?;
+    same_fields(&fs::read(&theirs)?, &bytes)?;
+    let (mine, peer) = (bytes.len(), fs::metadata(&theirs)?.len());
+    Ok(format!(
+        "{} relocations the same in {mine} bytes as in {}; bpftool keeps {peer}",
+        full.len(),
+        fs::metadata(kernel)?.len()
+    ))
+}
+
+/// Every structure and union that bpftool keeps is there, of the same size, with the same members in the same places.
+/// bpftool cannot ask whether a type matches: what we keep for that may be more.
+fn same_fields(theirs: &[u8], ours: &[u8]) -> Result<()> {
+    let fields = |bytes: &[u8]| -> Result<BTreeMap<(Kind, String, u32), BTreeSet<(String, u32, u8)>>> {
+        let btf = Btf::parse(bytes.to_vec())?;
+        let mut all: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
+        for ty in btf.types().filter(|ty| ty.kind().is_aggregate() && !ty.name().is_empty()) {
+            let key = (ty.kind(), ty.name_str().into_owned(), ty.size().unwrap_or(0));
+            let members = ty.members().map(|member| {
+                let name = String::from_utf8_lossy(ty.string(member.name)).into_owned();
+                (name, member.bit_offset, member.bitfield_size)
+            });
+            all.entry(key).or_default().extend(members);
+        }
+        Ok(all)
+    };
+    let (theirs, ours) = (fields(theirs)?, fields(ours)?);
+    for (key, members) in &theirs {
+        let Some(own) = ours.get(key) else { bail!("bpftool keeps {key:?}, we do not") };
+        if let Some(missing) = members.difference(own).next() {
+            bail!("bpftool keeps {missing:?} of {key:?}, we do not");
+        }
+    }
+    Ok(())
+}
+
+/// A small program that relocates an object with the system's libbpf.
+struct Libbpf {
+    program: PathBuf,
+}
+
+impl Libbpf {
+    fn compile(subject: &Subject<'_>) -> Result<Self> {
+        have(&subject.peers.libbpf)?;
+        if !is_root() {
+            return Err(unavailable("libbpf relocates for root only"));
+        }
+        let program = subject.folder.join("libbpf_relocate");
+        let source = command::repository().join("xtask/data/libbpf_relocate.c");
+        let mut compiler = Command::new(command::require("cc")?);
+        command::output(compiler.arg("-o").arg(&program).arg(source).arg("-lbpf"))?;
+        Ok(Self { program })
+    }
+
+    /// What libbpf says of each relocation. The number of a kernel's type is another in a minimised BTF: it is cut off.
+    fn relocate(&self, object: &Path, btf: &Path) -> Result<Vec<String>> {
+        let text = command::text(Command::new(&self.program).arg(object).arg(btf))?;
+        let lines = text.lines().map(|line| match line.rsplit_once(" -> ") {
+            Some((before, id)) if line.contains("'ids'") && id != "0" => format!("{before} -> an id"),
+            _ => line.to_owned(),
+        });
+        Ok(lines.collect())
+    }
+}
+
+fn compile_probe(subject: &Subject<'_>) -> Result<PathBuf> {
+    let object = subject.folder.join("core_probe.bpf.o");
+    let source = command::repository().join("xtask/data/core_probe.bpf.c");
+    let mut clang = Command::new(command::require("clang")?);
+    clang.args(["-target", "bpf", "-g", "-O2", "-mcpu=v3", "-c", "-o"]).arg(&object).arg(source);
+    clang.arg(format!("-I/usr/include/{}-linux-gnu", std::env::consts::ARCH));
+    command::output(&mut clang)?;
+    ask_for_matches(&object)?;
+    Ok(object)
+}
+
+/// Turns the question whether a type named `…matches` exists into whether it matches: the compiler may be too old to
+/// ask that.
+fn ask_for_matches(path: &Path) -> Result<()> {
+    let object = Object::open(path)?;
+    let section = |name: &str| -> Result<Vec<u8>> {
+        let section = object.section_by_name(name).with_context(|| format!("clang made no {name}"))?;
+        Ok(object.section_data(section.index)?.into_owned())
+    };
+    let btf = Btf::parse(section(".BTF")?)?;
+    let mut ext = section(".BTF.ext")?;
+    let word = |ext: &[u8], at: usize| u32::from_le_bytes([ext[at], ext[at + 1], ext[at + 2], ext[at + 3]]);
+    // The header's fields 6 and 7 are offset and length of the table, from the header's end.
+    let start = (word(&ext, 4) + word(&ext, 24)) as usize;
+    let end = start + word(&ext, 28) as usize;
+    let record = word(&ext, start) as usize;
+    let mut at = start + 4;
+    let mut turned = 0;
+    while at < end {
+        let count = word(&ext, at + 4) as usize;
+        at += 8;
+        for relocation in (at..at + count * record).step_by(record) {
+            let name = btf.get(TypeId(word(&ext, relocation + 4)))?.name();
+            if word(&ext, relocation + 12) == TYPE_EXISTS && name.ends_with(b"matches") {
+                ext[relocation + 12..relocation + 16].copy_from_slice(&TYPE_MATCHES.to_le_bytes());
+                turned += 1;
+            }
+        }
+        at += count * record;
+    }
+    ensure!(turned == 7, "{turned} questions were turned, not 7");
+    let section = NewSection { name: ".BTF.ext", bytes: &ext, alignment: 4 };
+    put_sections(&object, &[section], path)?;
+    Ok(())
+}

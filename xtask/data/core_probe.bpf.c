@@ -165,12 +165,11 @@ enum pid_type___matches {
 };
 
 struct file_operations___matches {
-	int (*fsync)(struct file *, long long, long long, int);
-	long (*unlocked_ioctl)(struct file *, unsigned int, unsigned long);
+	int (*flush)(struct file *, void *);
 };
 
 struct file_operations___no_matches {
-	int (*fsync)(struct file *, int);
+	int (*flush)(struct file *, int);
 };
 
 typedef int (*initcall_t)(void);

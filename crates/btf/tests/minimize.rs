@@ -164,7 +164,7 @@ fn with_object<T>(
     let btf = types.finish();
     then(&Object {
         btf: &btf,
-        ext: Some(&ext),
+        ext: (!records.is_empty()).then_some(&ext[..]),
         sections: sections.iter().map(|name| name.as_bytes()).collect(),
     })
 }
@@ -255,6 +255,8 @@ fn arrays_end_where_the_kernel_ends_them_except_the_last_of_a_structure_without_
         })
     };
     assert_eq!(ask(9, "list", "0:0:3").answered, 1);
+    // Of a kernel that answers nothing, a BTF is left that can be loaded.
+    assert_eq!(ask(9, "list", "0:0:4").types, 1);
     assert_eq!(ask(9, "list", "0:0:4").missing, ["struct task.list[4]"]);
     assert_eq!(ask(0, "tail", "0:0:7").answered, 1);
 }
@@ -421,25 +423,36 @@ fn types_of_modules_answer_what_the_kernel_cannot() {
     let kernel = Arc::new(kernel(ByteOrder::Little));
     let mut t = Types(Builder::split(Arc::clone(&kernel)));
     let inner = kernel.find(b"inner", Kind::Struct).unwrap().id();
-    t.structure("driver", 16, &[("inner", inner, 8)]);
     // The module's own idea of a type that the kernel has.
     let int = kernel.find(b"int", Kind::Int).unwrap().id();
-    t.structure("task", 4, &[("only_here", int, 0)]);
+    let own_task = t.structure("task", 4, &[("only_here", int, 0)]);
+    t.structure("driver", 24, &[("inner", inner, 8), ("task", own_task, 16)]);
     let module = Btf::parse_split(t.0.finish().unwrap(), Arc::clone(&kernel)).unwrap();
 
     let mut t = Types::new(ByteOrder::Little);
     let int = t.int("int", 4);
     let inner = t.structure("inner", 4, &[("b", int, 0)]);
-    let driver = t.structure("driver", 4, &[("inner", inner, 0)]);
-    let task = t.structure("task", 4, &[("only_here", int, 0)]);
-    let relocations = [(driver, "0:0:0", OFFSET), (task, "0:0", OFFSET)];
-    let minimized = with_object(t, &relocations, &[], |object| {
-        let target = Target::new(&kernel, [&module]).unwrap();
-        minimize(&target, &[Needs::of(object).unwrap()]).unwrap()
+    let task = t.structure("task", 8, &[("only_here", int, 0), ("pid", int, 4)]);
+    let driver = t.structure("driver", 4, &[("inner", inner, 0), ("task", task, 4)]);
+    let relocations =
+        [(driver, "0:0:0", OFFSET), (driver, "0:1:0", OFFSET), (task, "0:0", OFFSET), (task, "0:1", OFFSET)];
+    let (minimized, again) = with_object(t, &relocations, &[], |object| {
+        let needs = [Needs::of(object).unwrap()];
+        let minimized = minimize(&Target::new(&kernel, [&module]).unwrap(), &needs).unwrap();
+        let small = Btf::parse(minimized.bytes.clone()).unwrap();
+        let again = minimize(&Target::new(&small, []).unwrap(), &needs).unwrap();
+        (minimized, again)
     });
-    let expected = ["INT int 4:", "STRUCT driver 16: inner@64", "STRUCT inner 8: b@32"];
+    let expected = [
+        "INT int 4:",
+        "STRUCT driver 24: inner@64 task@128",
+        "STRUCT inner 8: b@32",
+        "STRUCT task 128: pid@0",
+    ];
     assert_eq!(shown(&minimized), expected);
     assert_eq!(minimized.report.missing, ["struct task.only_here"]);
+    // The module's is there without its name, and answers no more and no less.
+    assert_eq!(again, minimized);
     assert!(Target::new(&module, [&module]).is_err());
 }
 

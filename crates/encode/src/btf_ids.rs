@@ -46,7 +46,7 @@ impl BtfIds {
             let Some(name) = symbol.name().strip_prefix(PREFIX) else { continue };
             let at = symbol.value.wrapping_sub(section.address) as usize;
             if symbol.section != SymbolSection::Index(section.index)
-                || at % 4 != 0
+                || !at.is_multiple_of(4)
                 || at + 4 > this.bytes.len()
             {
                 continue;

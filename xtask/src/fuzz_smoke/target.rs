@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use btfkit_btf::check::{Profile, check};
-use btfkit_btf::{Btf, order};
+use btfkit_btf::distill::distill;
+use btfkit_btf::minimize::{self, Needs};
+use btfkit_btf::relocate::relocate;
+use btfkit_btf::{Btf, core, order};
 use btfkit_encode::object::Object;
 use btfkit_encode::object::companion::Companions;
 use btfkit_encode::{Options, encode};
@@ -32,10 +35,43 @@ pub(crate) fn read_btf(input: &[u8]) -> bool {
     for order in [order::by_name(&btf), order::leaves_first(&btf)].into_iter().flatten() {
         let _ = order::permute(&btf, &order);
     }
-    if let Ok(split) = Btf::parse_split(input, Arc::new(btf)) {
+    keep_parts(&btf);
+    let base = Arc::new(btf);
+    if let Ok(split) = Btf::parse_split(input, Arc::clone(&base)) {
         ask(&split);
+        let _ = relocate(&split, Arc::clone(&base));
+        if let Ok(distilled) = distill(&split) {
+            let small = Arc::new(Btf::parse(distilled.base).expect("a distilled base is BTF"));
+            let split = Btf::parse_split(distilled.split, small).expect("what stands on it is BTF");
+            let _ = relocate(&split, base);
+        }
     }
     true
+}
+
+/// Minimises a BTF for itself as an object, and compares its first types with themselves.
+fn keep_parts(btf: &Btf<'_>) {
+    let Ok(target) = core::Target::new(btf, []) else { return };
+    let sections = vec![&b"fentry/main"[..], b"lsm/x", b"tp_btf/x"];
+    if let Ok(needs) = Needs::of(&minimize::Object { btf, ext: None, sections })
+        && let Ok(minimized) = minimize::minimize(&target, &[needs])
+    {
+        Btf::parse(minimized.bytes).expect("a minimised BTF is BTF");
+    }
+    for ty in btf.types().take(4) {
+        let place = core::Place { btf: 0, id: ty.id() };
+        let _ = core::types::compatible(btf, ty.id(), &target, place, |_| {});
+        let _ = core::types::matches(btf, ty.id(), &target, place, |_| {});
+        let steps: Vec<_> = ty
+            .members()
+            .take(1)
+            .map(|member| core::Step::Member {
+                name: ty.string(member.name).to_vec(),
+                type_id: member.type_id,
+            })
+            .collect();
+        let _ = core::field::find(btf, &target, place, &steps);
+    }
 }
 
 fn ask(btf: &Btf<'_>) {

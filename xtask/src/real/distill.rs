@@ -10,7 +10,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result, ensure};
 use btfkit_btf::distill::distill;
 use btfkit_btf::relocate::relocate;
-use btfkit_btf::{Btf, Kind, Type, TypeId};
+use btfkit_btf::{Btf, IntEncoding, Kind, Type, TypeId};
 use object::{Object, ObjectSection};
 
 use super::{Subject, have, readers};
@@ -131,7 +131,7 @@ fn found_by(base: &Btf<'_>) -> BTreeSet<(u8, String, Option<u32>, u32)> {
     base.types()
         .filter(|ty| ty.kind() != Kind::Fwd)
         .map(|ty| {
-            let encoding = ty.int_encoding().map_or(0, |encoding| encoding.word());
+            let encoding = ty.int_encoding().map_or(0, IntEncoding::word);
             (ty.kind().number(), ty.name_str().into_owned(), ty.size(), encoding)
         })
         .collect()

@@ -1,15 +1,14 @@
 //! Minimised BTF serves libbpf as the full one does, and holds what bpftool keeps.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
 use btfkit_btf::check::{self, Profile};
-use btfkit_btf::{Btf, Kind, TypeId};
+use btfkit_btf::{Btf, TypeId};
 use btfkit_encode::object::Object;
-use btfkit_encode::section_writer::{NewSection, put_sections};
 
 use super::{Subject, have, kernel_verifier};
 use crate::command::{self, is_root};
@@ -21,75 +20,74 @@ const RUNNING: &str = "/sys/kernel/btf/vmlinux";
 const TYPE_EXISTS: u32 = 8;
 const TYPE_MATCHES: u32 = 12;
 
-/// An object that asks all that CO-RE can ask is relocated to a kernel's full BTF, to what btfkit keeps of it and to what
-/// bpftool keeps: libbpf says the same of each relocation.
+/// An object that asks all that CO-RE can ask is relocated to a kernel's full BTF and to what btfkit keeps of it: libbpf says
+/// the same of each relocation. Where bpftool can be asked, the same fields are kept.
 pub(crate) fn check(subject: &Subject<'_>) -> Result<String> {
     let libbpf = Libbpf::compile(subject)?;
-    let object = compile_probe(subject)?;
+    let probe = Probe::compile(subject)?;
     let mut kernels = vec![subject.btf.clone()];
     if subject.kernel.label == crate::fixtures::KERNELS[0].label && Path::new(RUNNING).exists() {
         kernels.push(PathBuf::from(RUNNING));
     }
     let mut findings = Vec::new();
     for kernel in &kernels {
-        findings.push(one(subject, &libbpf, &object, kernel).with_context(|| kernel.display().to_string())?);
+        findings.push(one(subject, &libbpf, &probe, kernel).with_context(|| kernel.display().to_string())?);
     }
     Ok(findings.join("; running kernel: "))
 }
 
-fn one(subject: &Subject<'_>, libbpf: &Libbpf, object: &Path, kernel: &Path) -> Result<String> {
+fn one(subject: &Subject<'_>, libbpf: &Libbpf, probe: &Probe, kernel: &Path) -> Result<String> {
     let (ours, theirs) = (subject.folder.join("minimized.btf"), subject.folder.join("bpftool.btf"));
-    let mut minimize = Command::new(subject.encoder.program());
-    minimize.arg("minimize").arg("--quiet").arg(object).arg("-o").arg(&ours).arg("--btf").arg(kernel);
-    command::output(&mut minimize)?;
-    let bytes = fs::read(&ours)?;
+    let minimize = |object: &Path| -> Result<Vec<u8>> {
+        let mut minimize = Command::new(subject.encoder.program());
+        minimize.arg("minimize").arg("--quiet").arg(object).arg("-o").arg(&ours).arg("--btf").arg(kernel);
+        command::output(&mut minimize)?;
+        Ok(fs::read(&ours)?)
+    };
+
+    let mut peer = Command::new(have(&subject.peers.bpftool)?);
+    command::output(peer.args(["gen", "min_core_btf"]).arg(kernel).arg(&theirs).arg(&probe.plain))?;
+    same_fields(&fs::read(&theirs)?, &minimize(&probe.plain)?)?;
+
+    let bytes = minimize(&probe.matching)?;
     let report = check::check(&bytes, None, Profile::Load);
     if let Some(first) = report.violations.first() {
         bail!("{} violations of the kernel's rules, the first: {first}", report.total);
     }
     kernel_verifier::load(&bytes)?;
-
-    let full = libbpf.relocate(object, kernel)?;
-    let minimized = libbpf.relocate(object, &ours)?;
+    let full = libbpf.relocate(&probe.matching, kernel)?;
+    let minimized = libbpf.relocate(&probe.matching, &ours)?;
     if let Some((full, minimized)) = full.iter().zip(&minimized).find(|(full, minimized)| full != minimized) {
         bail!("libbpf says '{full}' of the full BTF and '{minimized}' of the minimised one");
     }
     ensure!(full.len() == minimized.len(), "libbpf relocated {} and {}", full.len(), minimized.len());
-
-    let mut peer = Command::new(have(&subject.peers.bpftool)?);
-    command::output(peer.args(["gen", "min_core_btf"]).arg(kernel).arg(&theirs).arg(object))?;
-    same_fields(&fs::read(&theirs)?, &bytes)?;
-    let (mine, peer) = (bytes.len(), fs::metadata(&theirs)?.len());
     Ok(format!(
-        "{} relocations the same in {mine} bytes as in {}; bpftool keeps {peer}",
+        "{} relocations the same in {} bytes as in {}, fields as bpftool keeps them",
         full.len(),
+        bytes.len(),
         fs::metadata(kernel)?.len()
     ))
 }
 
-/// Every structure and union that bpftool keeps is there, of the same size, with the same members in the same places.
-/// bpftool cannot ask whether a type matches: what we keep for that may be more.
+/// The structures and unions with names are those that bpftool keeps, of the same sizes, with the same members in the
+/// same places. (bpftool keeps all enumerators where one is asked for.)
 fn same_fields(theirs: &[u8], ours: &[u8]) -> Result<()> {
-    let fields = |bytes: &[u8]| -> Result<BTreeMap<(Kind, String, u32), BTreeSet<(String, u32, u8)>>> {
+    let fields = |bytes: &[u8]| -> Result<BTreeSet<String>> {
         let btf = Btf::parse(bytes.to_vec())?;
-        let mut all: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
+        let mut all = BTreeSet::new();
         for ty in btf.types().filter(|ty| ty.kind().is_aggregate() && !ty.name().is_empty()) {
-            let key = (ty.kind(), ty.name_str().into_owned(), ty.size().unwrap_or(0));
-            let members = ty.members().map(|member| {
-                let name = String::from_utf8_lossy(ty.string(member.name)).into_owned();
-                (name, member.bit_offset, member.bitfield_size)
-            });
-            all.entry(key).or_default().extend(members);
+            let name = format!("{} {} of {} bytes", ty.kind(), ty.name_str(), ty.size().unwrap_or(0));
+            all.extend(ty.members().map(|member| {
+                let member_name = String::from_utf8_lossy(ty.string(member.name)).into_owned();
+                format!("{name}, {member_name} at {}:{}", member.bit_offset, member.bitfield_size)
+            }));
+            all.insert(name);
         }
         Ok(all)
     };
     let (theirs, ours) = (fields(theirs)?, fields(ours)?);
-    for (key, members) in &theirs {
-        let Some(own) = ours.get(key) else { bail!("bpftool keeps {key:?}, we do not") };
-        if let Some(missing) = members.difference(own).next() {
-            bail!("bpftool keeps {missing:?} of {key:?}, we do not");
-        }
-    }
+    let difference: Vec<_> = theirs.symmetric_difference(&ours).collect();
+    ensure!(difference.is_empty(), "bpftool keeps other fields: {difference:?}");
     Ok(())
 }
 
@@ -122,21 +120,30 @@ impl Libbpf {
     }
 }
 
-fn compile_probe(subject: &Subject<'_>) -> Result<PathBuf> {
-    let object = subject.folder.join("core_probe.bpf.o");
-    let source = command::repository().join("xtask/data/core_probe.bpf.c");
-    let mut clang = Command::new(command::require("clang")?);
-    clang.args(["-target", "bpf", "-g", "-O2", "-mcpu=v3", "-c", "-o"]).arg(&object).arg(source);
-    clang.arg(format!("-I/usr/include/{}-linux-gnu", std::env::consts::ARCH));
-    command::output(&mut clang)?;
-    ask_for_matches(&object)?;
-    Ok(object)
+/// The object that asks, as compiled and with questions whether types match.
+struct Probe {
+    plain: PathBuf,
+    matching: PathBuf,
+}
+
+impl Probe {
+    fn compile(subject: &Subject<'_>) -> Result<Self> {
+        let (plain, matching) = (subject.folder.join("probe.bpf.o"), subject.folder.join("matching.bpf.o"));
+        let source = command::repository().join("xtask/data/core_probe.bpf.c");
+        let mut clang = Command::new(command::require("clang")?);
+        clang.args(["-target", "bpf", "-g", "-O2", "-mcpu=v3", "-c", "-o"]).arg(&plain).arg(source);
+        clang.arg(format!("-I/usr/include/{}-linux-gnu", std::env::consts::ARCH));
+        command::output(&mut clang)?;
+        fs::copy(&plain, &matching)?;
+        ask_for_matches(&matching)?;
+        Ok(Self { plain, matching })
+    }
 }
 
 /// Turns the question whether a type named `…matches` exists into whether it matches: the compiler may be too old to
 /// ask that.
 fn ask_for_matches(path: &Path) -> Result<()> {
-    let object = Object::open(path)?;
+    let object = Object::from_bytes(path, fs::read(path)?)?;
     let section = |name: &str| -> Result<Vec<u8>> {
         let section = object.section_by_name(name).with_context(|| format!("clang made no {name}"))?;
         Ok(object.section_data(section.index)?.into_owned())
@@ -163,7 +170,10 @@ fn ask_for_matches(path: &Path) -> Result<()> {
         at += count * record;
     }
     ensure!(turned == 7, "{turned} questions were turned, not 7");
-    let section = NewSection { name: ".BTF.ext", bytes: &ext, alignment: 4 };
-    put_sections(&object, &[section], path)?;
+    // In place: the section's relocations are for its other words.
+    let place = object.section_by_name(".BTF.ext").map_or(0, |section| section.offset) as usize;
+    let mut file = object.bytes().to_vec();
+    file[place..place + ext.len()].copy_from_slice(&ext);
+    fs::write(path, file)?;
     Ok(())
 }

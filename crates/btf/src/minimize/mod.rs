@@ -20,7 +20,7 @@ mod write;
 use hashbrown::HashSet;
 
 use crate::core::{Candidates, Looked, Place, Question, Spec, Target, enumerator, essential, field, types};
-use crate::{Kind, TypeId, error::Result};
+use crate::{Kind, Type, TypeId, error::Result};
 use kept::Kept;
 pub use needs::{Needs, Object};
 
@@ -76,7 +76,13 @@ pub fn minimize(target: &Target<'_>, needs: &[Needs<'_>]) -> Result<Minimized> {
     }
     report.missing.extend(missing);
     report.missing.sort();
-    let (bytes, types) = write::write(target, &search.kept)?;
+    // A module's own idea of a type that the kernel is asked for has come along with something else. Under its name, it
+    // would be taken for an answer.
+    let nameless = |place: Place, ty: Type<'_>| {
+        let same_name = || search.candidates.get(ty.kind(), essential(ty.name()));
+        place.btf != 0 && same_name().first().is_some_and(|candidate| candidate.btf == 0)
+    };
+    let (bytes, types) = write::write(target, &search.kept, nameless)?;
     report.types = types;
     Ok(Minimized { bytes, report })
 }
@@ -156,7 +162,7 @@ impl Search<'_, '_> {
             if let Some(local) = named.local {
                 // What a loader compares it by.
                 let mut looked = Vec::new();
-                let inner = |id: TypeId, ty: crate::Type<'_>| match ty.kind() {
+                let inner = |id: TypeId, ty: Type<'_>| match ty.kind() {
                     Kind::Func | Kind::Var => ty.type_id().unwrap_or_default(),
                     _ => id,
                 };

@@ -9,20 +9,29 @@ use crate::{
     order,
 };
 
-/// Writes the kept types; gives the blob and their number.
-pub(super) fn write(target: &Target<'_>, kept: &Kept<'_, '_>) -> Result<(Vec<u8>, u32)> {
+/// Writes the kept types; gives the blob and their number. Structures, unions and enumerations that are `nameless` lose
+/// their names.
+pub(super) fn write(
+    target: &Target<'_>,
+    kept: &Kept<'_, '_>,
+    nameless: impl Fn(Place, Type<'_>) -> bool,
+) -> Result<(Vec<u8>, u32)> {
     let numbered = number(target, kept)?;
     let mut builder = Builder::new(target.btfs()[0].byte_order()).with_wide_vlen();
     let limit =
         target.btfs().iter().map(|btf| btf.string_section().len()).sum::<usize>().saturating_mul(4) + 4096;
     for &place in &numbered.order {
-        let id = write_type(&mut builder, target, kept, &numbered, place)?;
+        let id = write_type(&mut builder, target, kept, &numbered, place, &nameless)?;
         debug_assert_eq!(Some(&id), numbered.ids.get(&place));
         if builder.string_length() > limit {
             return Err(Error::NamesOverlap);
         }
     }
     write_sections(&mut builder, target, kept, &numbered)?;
+    if builder.type_count() == 0 {
+        // Loaders refuse BTF without types, also where they have nothing to look for in it.
+        builder.pointer(TypeId::VOID);
+    }
     let written = Btf::parse(builder.finish()?)?;
     let order = order::leaves_first(&written)?;
     Ok((order::permute(&written, &order)?.bytes, order.len() as u32))
@@ -113,8 +122,10 @@ fn write_type(
     kept: &Kept<'_, '_>,
     numbered: &Numbered,
     place: Place,
+    nameless: impl Fn(Place, Type<'_>) -> bool,
 ) -> Result<TypeId> {
     let ty = target.get(place)?;
+    let name = if nameless(place, ty) { &[] } else { ty.name() };
     let map = |id: TypeId| numbered.id(target, place, id);
     let is_kept = |index: usize| kept.has_element(place, index as u32);
     match ty.kind() {
@@ -127,7 +138,7 @@ fn write_type(
                     ..member
                 })
                 .collect();
-            let name = builder.string(ty.name());
+            let name = builder.string(name);
             builder.aggregate(ty.kind(), name, ty.size().unwrap_or_default(), &members)
         }
         Kind::Enum | Kind::Enum64 => {
@@ -135,7 +146,7 @@ fn write_type(
             let enumerators: Vec<Enumerator> = kept
                 .map(|(_, each)| Enumerator { name: builder.string(ty.string(each.name)), ..each })
                 .collect();
-            let (name, size) = (builder.string(ty.name()), ty.size().unwrap_or_default());
+            let (name, size) = (builder.string(name), ty.size().unwrap_or_default());
             match ty.kind() {
                 Kind::Enum => builder.enumeration(name, size, ty.kind_flag(), &enumerators),
                 _ => builder.enumeration64(name, size, ty.kind_flag(), &enumerators),

@@ -1,8 +1,10 @@
 //! Whole command lines against the built program: what it prints, where, and how it exits.
 
+mod distill;
 mod encode;
 mod failures;
 mod in_place;
+mod minimize;
 mod program;
 
 use std::path::{Path, PathBuf};

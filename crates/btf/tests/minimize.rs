@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use btfkit_btf::check::{self, Profile};
-use btfkit_btf::core::Target;
+use btfkit_btf::core::{Effort, Place, Step, Target, field, types};
 use btfkit_btf::minimize::{Minimized, Needs, Object, minimize};
 use btfkit_btf::{
-    Array, Btf, Builder, ByteOrder, Enumerator, Header, IntEncoding, Kind, Linkage, Member, Param,
+    Array, Btf, Builder, ByteOrder, Enumerator, Error, Header, IntEncoding, Kind, Linkage, Member, Param,
     SectionEntry, StringOffset, Type, TypeId,
 };
 
@@ -327,7 +327,7 @@ fn of_whole_types_the_size_is_kept_and_what_they_are_compared_by() {
     let minimized = with_object(t, &[(to_void, "0", TYPE_EXISTS)], &[], |object| {
         keep(&kernel(ByteOrder::Little), object)
     });
-    assert_eq!(minimized.report.missing, ["handle_t"]);
+    assert_eq!(minimized.report.missing, ["typedef handle_t"]);
 }
 
 /// Whether `struct task`, or another root, matches the kernel's, and what was kept for that.
@@ -473,6 +473,27 @@ fn broken_relocations_are_refused_by_what_is_wrong() {
     assert!(refusal("1", TYPE_EXISTS).contains("not \"0\""));
     assert!(refusal("0", ENUMERATOR_VALUE).contains("no enumerator"));
     assert!(refusal("0", 13).contains("kind is not known"));
+}
+
+#[test]
+fn types_without_end_are_given_up_in_time() {
+    let mut t = Types::new(ByteOrder::Little);
+    // Anonymous members of the type itself, twice: twice as many on each level. And a typedef of itself.
+    let inner = TypeId(1);
+    t.aggregate(Kind::Struct, "endless", 8, &[("", inner, 0, 0), ("", inner, 0, 0)]);
+    let n = t.name("round");
+    t.0.typedef(n, TypeId(2));
+    let btf = t.finish();
+    let target = Target::new(&btf, []).unwrap();
+    let steps = [Step::Member { name: b"x".to_vec(), type_id: inner }];
+    let at = |id| Place { btf: 0, id: TypeId(id) };
+    let find = |id| field::find(&btf, &target, at(id), &steps, &mut Effort::new(10_000)).unwrap_err();
+    assert_eq!(find(1), Error::TooLaborious);
+    assert_eq!(find(2), Error::ChainTooLong(TypeId(2)));
+    let matches = |id| types::matches(&btf, TypeId(id), &target, at(id), &mut Effort::new(10_000), |_| {});
+    // The same on both sides, as far as depth goes.
+    assert!(matches(1).is_ok());
+    assert_eq!(matches(2).unwrap_err(), Error::ChainTooLong(TypeId(2)));
 }
 
 #[test]

@@ -44,11 +44,9 @@ impl BtfIds {
         };
         for symbol in object.symbols()?.iter() {
             let Some(name) = symbol.name().strip_prefix(PREFIX) else { continue };
-            let at = symbol.value.wrapping_sub(section.address) as usize;
-            if symbol.section != SymbolSection::Index(section.index)
-                || !at.is_multiple_of(4)
-                || at + 4 > this.bytes.len()
-            {
+            let at = usize::try_from(symbol.value.wrapping_sub(section.address)).unwrap_or(usize::MAX);
+            let inside = this.bytes.len().checked_sub(4).is_some_and(|last| at <= last);
+            if symbol.section != SymbolSection::Index(section.index) || !inside || !at.is_multiple_of(4) {
                 continue;
             }
             let (head, stride) = match name {

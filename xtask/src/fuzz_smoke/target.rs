@@ -60,8 +60,8 @@ fn keep_parts(btf: &Btf<'_>) {
     }
     for ty in btf.types().take(4) {
         let place = core::Place { btf: 0, id: ty.id() };
-        let _ = core::types::compatible(btf, ty.id(), &target, place, |_| {});
-        let _ = core::types::matches(btf, ty.id(), &target, place, |_| {});
+        let _ = core::types::compatible(btf, ty.id(), &target, place, &mut core::Effort::new(10_000), |_| {});
+        let _ = core::types::matches(btf, ty.id(), &target, place, &mut core::Effort::new(10_000), |_| {});
         let steps: Vec<_> = ty
             .members()
             .take(1)
@@ -70,7 +70,7 @@ fn keep_parts(btf: &Btf<'_>) {
                 type_id: member.type_id,
             })
             .collect();
-        let _ = core::field::find(btf, &target, place, &steps);
+        let _ = core::field::find(btf, &target, place, &steps, &mut core::Effort::new(10_000));
     }
 }
 

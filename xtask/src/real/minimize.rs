@@ -14,6 +14,9 @@ use super::{Subject, have, kernel_verifier};
 use crate::command::{self, is_root};
 use crate::verdict::unavailable;
 
+/// How a line begins that says what a kernel has no answer to.
+const WITHOUT: &str = "without ";
+
 const RUNNING: &str = "/sys/kernel/btf/vmlinux";
 
 /// `enum bpf_core_relo_kind`.
@@ -38,35 +41,51 @@ pub(crate) fn check(subject: &Subject<'_>) -> Result<String> {
 
 fn one(subject: &Subject<'_>, libbpf: &Libbpf, probe: &Probe, kernel: &Path) -> Result<String> {
     let (ours, theirs) = (subject.folder.join("minimized.btf"), subject.folder.join("bpftool.btf"));
-    let minimize = |object: &Path| -> Result<Vec<u8>> {
+    let minimize = |object: &Path| -> Result<(Vec<u8>, String)> {
         let mut minimize = Command::new(subject.encoder.program());
-        minimize.arg("minimize").arg("--quiet").arg(object).arg("-o").arg(&ours).arg("--btf").arg(kernel);
-        command::output(&mut minimize)?;
-        Ok(fs::read(&ours)?)
+        minimize.arg("minimize").arg("--json").arg(object).arg("-o").arg(&ours).arg("--btf").arg(kernel);
+        let summary = command::text(&mut minimize)?;
+        Ok((fs::read(&ours)?, summary))
     };
 
     let mut peer = Command::new(have(&subject.peers.bpftool)?);
     command::output(peer.args(["gen", "min_core_btf"]).arg(kernel).arg(&theirs).arg(&probe.plain))?;
-    same_fields(&fs::read(&theirs)?, &minimize(&probe.plain)?)?;
+    same_fields(&fs::read(&theirs)?, &minimize(&probe.plain)?.0)?;
 
-    let bytes = minimize(&probe.matching)?;
+    let (bytes, summary) = minimize(&probe.matching)?;
     let report = check::check(&bytes, None, Profile::Load);
     if let Some(first) = report.violations.first() {
         bail!("{} violations of the kernel's rules, the first: {first}", report.total);
     }
     kernel_verifier::load(&bytes)?;
-    let full = libbpf.relocate(&probe.matching, kernel)?;
+    let mut full = libbpf.relocate(&probe.matching, kernel)?;
     let minimized = libbpf.relocate(&probe.matching, &ours)?;
     if let Some((full, minimized)) = full.iter().zip(&minimized).find(|(full, minimized)| full != minimized) {
         bail!("libbpf says '{full}' of the full BTF and '{minimized}' of the minimised one");
     }
     ensure!(full.len() == minimized.len(), "libbpf relocated {} and {}", full.len(), minimized.len());
+    same_verdicts(&full, &summary)?;
+    full.retain(|line| !line.starts_with(WITHOUT));
     Ok(format!(
         "{} relocations the same in {} bytes as in {}, fields as bpftool keeps them",
         full.len(),
         bytes.len(),
         fs::metadata(kernel)?.len()
     ))
+}
+
+/// What libbpf finds no answer to are the questions that btfkit calls missing.
+fn same_verdicts(said: &[String], summary: &str) -> Result<()> {
+    // libbpf adds where a field is in the object, and the values of its enumerators.
+    let asked = |line: &str| line.split([' ', '(']).take(2).collect::<Vec<_>>().join(" ");
+    let theirs: BTreeSet<String> =
+        said.iter().filter_map(|line| line.strip_prefix(WITHOUT)).map(asked).collect();
+    let summary: serde_json::Value = serde_json::from_str(summary)?;
+    let missing = summary[0]["missing"].as_array().context("a summary says what is missing")?;
+    let ours: BTreeSet<String> = missing.iter().filter_map(|each| each.as_str()).map(asked).collect();
+    let difference: Vec<_> = theirs.symmetric_difference(&ours).collect();
+    ensure!(difference.is_empty(), "libbpf judges otherwise: {difference:?}");
+    Ok(())
 }
 
 /// The structures and unions with names are those that bpftool keeps, of the same sizes, with the same members in the

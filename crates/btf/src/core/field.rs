@@ -1,14 +1,11 @@
 //! Fields in a kernel's types.
 
-use super::{Place, Step, Target, essential};
+use super::{Effort, Place, Step, Target, essential};
 use crate::names::compared_part;
 use crate::{Btf, Kind, Type, TypeId, error::Result};
 
 /// How deep anonymous members are looked into, and how long chains of arrays are.
 const DEEPEST: usize = 64;
-
-/// How many members one look may visit: anonymous structures inside each other can unfold without end.
-const MOST: usize = 1 << 20;
 
 /// The members on the way to a field, each as the structure or union that has it and its index there.
 pub type Way = Vec<(Place, u32)>;
@@ -17,16 +14,22 @@ pub type Way = Vec<(Place, u32)>;
 /// another kind.
 ///
 /// # Errors
-/// A type is missing, or a chain of modifiers does not end.
-pub fn find(local: &Btf<'_>, target: &Target<'_>, candidate: Place, steps: &[Step]) -> Result<Option<Way>> {
+/// A type is missing, a chain of modifiers does not end, or this is too laborious.
+pub fn find(
+    local: &Btf<'_>,
+    target: &Target<'_>,
+    candidate: Place,
+    steps: &[Step],
+    effort: &mut Effort,
+) -> Result<Option<Way>> {
     let mut way = Way::new();
     let mut last = false;
-    let mut left = MOST;
     let (mut place, mut ty) = target.skip_modifiers(candidate)?;
     for step in steps {
+        effort.spend(1)?;
         let next = match step {
             Step::Member { name, type_id } => {
-                let Some(found) = member(target, place, ty, name, &mut way, &mut left)? else {
+                let Some(found) = member(target, place, ty, name, &mut way, effort)? else {
                     return Ok(None);
                 };
                 if !alike(local, *type_id, target, found)? {
@@ -58,7 +61,7 @@ fn member(
     ty: Type<'_>,
     name: &[u8],
     way: &mut Way,
-    left: &mut usize,
+    effort: &mut Effort,
 ) -> Result<Option<Place>> {
     // Each entry: an aggregate, and its members that are still to be looked at.
     let mut path = vec![(place, ty, ty.members().enumerate())];
@@ -67,10 +70,7 @@ fn member(
             path.pop();
             continue;
         };
-        *left = left.saturating_sub(1);
-        if *left == 0 {
-            return Ok(None);
-        }
+        effort.spend(1)?;
         let found = target.place(*place, member.type_id);
         let member_name = compared_part(ty.owner(), member.name);
         if member_name.is_empty() {

@@ -14,6 +14,7 @@
 //! know them): typedefs and qualifiers are looked through, `___` and what follows in a name is a *flavour* that only the
 //! object knows, members are found by name also inside anonymous members, and a field's type must be of the same kind.
 
+mod effort;
 pub mod enumerator;
 pub mod field;
 mod name;
@@ -21,6 +22,7 @@ mod spec;
 mod target;
 pub mod types;
 
+pub use effort::Effort;
 pub use name::essential;
 pub use spec::{Question, Spec, Step};
 pub use target::{Candidates, Place, Target};

@@ -1,7 +1,8 @@
 //! [`Spec`]: a relocation in terms of the object's own types.
 
 use crate::ext::{Relocation, RelocationKind};
-use crate::{Btf, Error, Kind, Type, TypeId, error::Result};
+use crate::names::compared_part;
+use crate::{Btf, Error, Kind, StringOffset, Type, TypeId, error::Result};
 
 /// What a relocation asks for.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -76,11 +77,15 @@ impl Spec {
             RelocationKind::EnumeratorExists | RelocationKind::EnumeratorValue => {
                 let ty = btf.skip_modifiers(root)?;
                 let enumerator = match access[..] {
-                    [index] => ty.enumerators().nth(index as usize),
+                    // Its name is the first word of it.
+                    [index] if ty.kind().is_enum() && index < ty.vlen() => {
+                        let words = if ty.kind() == Kind::Enum64 { 3 } else { 2 };
+                        Some(StringOffset(ty.word(3 + words * index as usize)))
+                    }
                     _ => None,
                 };
                 let enumerator = enumerator.ok_or_else(|| bad("it leads to no enumerator"))?;
-                Question::Enumerator(ty.string(enumerator.name).to_vec())
+                Question::Enumerator(compared_part(ty.owner(), enumerator).to_vec())
             }
             RelocationKind::FieldByteOffset
             | RelocationKind::FieldByteSize
@@ -121,6 +126,8 @@ fn keyword(ty: Type<'_>) -> String {
         Kind::Struct => "struct ".into(),
         Kind::Union => "union ".into(),
         Kind::Enum | Kind::Enum64 => "enum ".into(),
+        Kind::Typedef => "typedef ".into(),
+        Kind::Fwd => "fwd ".into(),
         _ => String::new(),
     }
 }
@@ -158,8 +165,8 @@ fn steps(btf: &Btf<'_>, root: TypeId, access: &[u32]) -> Result<Option<Vec<Step>
                 array.element
             }
             None => {
-                let Some(member) = ty.members().nth(index as usize) else { return Ok(None) };
-                let name = ty.string(member.name);
+                let Some(member) = ty.member(index) else { return Ok(None) };
+                let name = compared_part(ty.owner(), member.name);
                 if !name.is_empty() {
                     steps.push(Step::Member { name: name.to_vec(), type_id: member.type_id });
                 }

@@ -5,15 +5,12 @@
 
 use hashbrown::{HashMap, HashSet};
 
-use super::{Place, Target, essential};
+use super::{Effort, Place, Target, essential};
 use crate::names::compared_part;
 use crate::{Btf, Kind, StringOffset, Type, TypeId, error::Result};
 
 /// How deep types are compared, counted in pointers, arrays, members and prototypes.
 const DEEPEST: u32 = 32;
-
-/// How many pairs of types and members one question may visit.
-const MOST: usize = 1 << 20;
 
 /// What a walk has looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,23 +25,23 @@ pub enum Looked {
 /// both are of one kind; so is what pointers, arrays and prototypes are made of. Members do not count.
 ///
 /// # Errors
-/// A type is missing, or a chain of modifiers does not end.
+/// A type is missing, a chain of modifiers does not end, or this is too laborious.
 pub fn compatible(
     local: &Btf<'_>,
     root: TypeId,
     target: &Target<'_>,
     candidate: Place,
+    effort: &mut Effort,
     mut look: impl FnMut(Looked),
 ) -> Result<bool> {
     let mut pending = vec![(root, candidate, DEEPEST)];
-    let mut left = MOST;
     while let Some((id, place, depth)) = pending.pop() {
         look(Looked::Type(place));
-        left = left.saturating_sub(1);
+        effort.spend(1)?;
         let ours = local.skip_modifiers(id)?;
         let (place, theirs) = target.skip_modifiers(place)?;
         let both_enums = ours.kind().is_enum() && theirs.kind().is_enum();
-        if depth == 0 || left == 0 || (ours.kind() != theirs.kind() && !both_enums) {
+        if depth == 0 || (ours.kind() != theirs.kind() && !both_enums) {
             return Ok(false);
         }
         match ours.kind() {
@@ -88,25 +85,26 @@ fn inner(ty: Type<'_>) -> TypeId {
 /// structures and unions are compared by name only, and may be forward declarations.
 ///
 /// # Errors
-/// A type is missing, or a chain of modifiers does not end.
+/// A type is missing, a chain of modifiers does not end, or this is too laborious.
 pub fn matches(
     local: &Btf<'_>,
     root: TypeId,
     target: &Target<'_>,
     candidate: Place,
+    effort: &mut Effort,
     mut look: impl FnMut(Looked),
 ) -> Result<bool> {
-    let mut walk = Matching { local, target, look: &mut look, known: HashMap::new(), left: MOST };
+    let mut walk = Matching { local, target, effort, look: &mut look, known: HashMap::new() };
     walk.alike(root, candidate, false, DEEPEST)
 }
 
 struct Matching<'w, 'a> {
     local: &'w Btf<'w>,
     target: &'w Target<'a>,
+    effort: &'w mut Effort,
     look: &'w mut dyn FnMut(Looked),
     /// Answers so far: by local type, target type and whether that is behind a pointer.
     known: HashMap<(TypeId, Place, bool), bool>,
-    left: usize,
 }
 
 impl Matching<'_, '_> {
@@ -116,8 +114,8 @@ impl Matching<'_, '_> {
             return Ok(known);
         }
         (self.look)(Looked::Type(place));
-        self.left = self.left.saturating_sub(1);
-        if depth == 0 || self.left == 0 {
+        self.effort.spend(1)?;
+        if depth == 0 {
             return Ok(false);
         }
         let answer = self.alike_below(id, place, behind_pointer, depth)?;
@@ -133,7 +131,7 @@ impl Matching<'_, '_> {
         }
         let (our_kind, their_kind) = (ours.kind(), theirs.kind());
         if our_kind.is_enum() {
-            return Ok(their_kind.is_enum() && self.same_enumerators(ours, place, theirs));
+            return Ok(their_kind.is_enum() && self.same_enumerators(ours, place, theirs)?);
         }
         if our_kind == Kind::Fwd || (their_kind == Kind::Fwd && our_kind.is_aggregate()) {
             return Ok(declares_union(ours) == declares_union(theirs)
@@ -175,26 +173,28 @@ impl Matching<'_, '_> {
         }
     }
 
-    fn same_enumerators(&mut self, ours: Type<'_>, place: Place, theirs: Type<'_>) -> bool {
+    fn same_enumerators(&mut self, ours: Type<'_>, place: Place, theirs: Type<'_>) -> Result<bool> {
         if ours.size() != theirs.size() || ours.vlen() > theirs.vlen() {
-            return false;
+            return Ok(false);
         }
+        self.effort.spend(theirs.vlen())?;
         let by_name = by_name(theirs, theirs.enumerators().map(|each| each.name));
         let mut found = HashSet::new();
         for our in ours.enumerators() {
             let index = by_name.get(name(ours, our.name)).and_then(|all| all.first());
-            let Some(&index) = index else { return false };
+            let Some(&index) = index else { return Ok(false) };
             (self.look)(Looked::Element(place, index));
             found.insert(index);
         }
         self.look_at_as_many(place, ours.vlen(), found.len());
-        true
+        Ok(true)
     }
 
     fn same_members(&mut self, ours: Type<'_>, place: Place, theirs: Type<'_>, depth: u32) -> Result<bool> {
         if ours.vlen() > theirs.vlen() {
             return Ok(false);
         }
+        self.effort.spend(theirs.vlen())?;
         let by_name = by_name(theirs, theirs.members().map(|each| each.name));
         let types: Vec<TypeId> = theirs.members().map(|each| each.type_id).collect();
         let mut all_found = HashSet::new();
@@ -202,15 +202,12 @@ impl Matching<'_, '_> {
             let mut found = false;
             for &index in by_name.get(name(ours, our.name)).map_or(&[][..], Vec::as_slice) {
                 (self.look)(Looked::Element(place, index));
-                self.left = self.left.saturating_sub(1);
+                self.effort.spend(1)?;
                 let their = self.target.place(place, types[index as usize]);
                 if self.alike(our.type_id, their, false, depth - 1)? {
                     found = true;
                     all_found.insert(index);
                     break;
-                }
-                if self.left == 0 {
-                    return Ok(false);
                 }
             }
             if !found {

@@ -80,11 +80,9 @@ impl<'s, 'a> Kept<'s, 'a> {
     /// Keeps a type with one of its members or enumerators.
     pub(super) fn keep_element(&mut self, place: Place, index: u32) -> Result<()> {
         self.keep(place)?;
-        if self.elements.entry(place).or_default().insert(index) {
-            // `nth` of members goes one by one; what is asked for rarely stands far from the start.
-            if let Some(member) = self.target.get(place)?.members().nth(index as usize) {
-                self.keep(self.target.place(place, member.type_id))?;
-            }
+        let new = self.elements.entry(place).or_default().insert(index);
+        if new && let Some(member) = self.target.get(place)?.member(index) {
+            self.keep(self.target.place(place, member.type_id))?;
         }
         Ok(())
     }

@@ -19,7 +19,9 @@ mod write;
 
 use hashbrown::HashSet;
 
-use crate::core::{Candidates, Looked, Place, Question, Spec, Target, enumerator, essential, field, types};
+use crate::core::{
+    Candidates, Effort, Looked, Place, Question, Spec, Target, enumerator, essential, field, types,
+};
 use crate::{Kind, Type, TypeId, error::Result};
 use kept::Kept;
 pub use needs::{Needs, Object};
@@ -53,7 +55,8 @@ pub struct Report {
 /// A type that is looked at is broken, or the result is larger than BTF can be.
 pub fn minimize(target: &Target<'_>, needs: &[Needs<'_>]) -> Result<Minimized> {
     let candidates = Candidates::of(target, needs.iter().flat_map(Needs::names));
-    let mut search = Search { target, candidates, kept: Kept::new(target) };
+    let effort = Effort::for_questions(needs.iter().map(|needs| needs.specs.len() + needs.named.len()).sum());
+    let mut search = Search { target, candidates, kept: Kept::new(target), effort };
     let mut report = Report::default();
     let mut missing = HashSet::new();
     for needs in needs {
@@ -91,6 +94,7 @@ struct Search<'s, 'a> {
     target: &'s Target<'a>,
     candidates: Candidates<'s>,
     kept: Kept<'s, 'a>,
+    effort: Effort,
 }
 
 impl Search<'_, '_> {
@@ -101,9 +105,10 @@ impl Search<'_, '_> {
         let mut answered = false;
         let candidates = self.candidates.get(root.kind(), essential(root.name())).to_vec();
         for candidate in candidates {
+            self.effort.spend(1)?;
             answered |= match &spec.question {
                 Question::Field(steps) => {
-                    let way = field::find(needs.btf, self.target, candidate, steps)?;
+                    let way = field::find(needs.btf, self.target, candidate, steps, &mut self.effort)?;
                     if let Some(way) = &way {
                         self.kept.keep(candidate)?;
                         for &(place, index) in way {
@@ -113,7 +118,7 @@ impl Search<'_, '_> {
                     way.is_some()
                 }
                 Question::Enumerator(name) => {
-                    let found = enumerator::find(self.target, candidate, name)?;
+                    let found = enumerator::find(self.target, candidate, name, &mut self.effort)?;
                     if let Some((place, index)) = found {
                         self.kept.keep(candidate)?;
                         self.kept.keep_element(place, index)?;
@@ -122,16 +127,29 @@ impl Search<'_, '_> {
                 }
                 Question::Type => {
                     let mut looked = Vec::new();
-                    let compatible = types::compatible(needs.btf, spec.root, self.target, candidate, |at| {
-                        looked.push(at);
-                    })?;
+                    let compatible = types::compatible(
+                        needs.btf,
+                        spec.root,
+                        self.target,
+                        candidate,
+                        &mut self.effort,
+                        |at| {
+                            looked.push(at);
+                        },
+                    )?;
                     self.keep_looked(&looked)?;
                     compatible
                 }
                 Question::Match => {
                     let mut looked = Vec::new();
-                    let matches =
-                        types::matches(needs.btf, spec.root, self.target, candidate, |at| looked.push(at))?;
+                    let matches = types::matches(
+                        needs.btf,
+                        spec.root,
+                        self.target,
+                        candidate,
+                        &mut self.effort,
+                        |at| looked.push(at),
+                    )?;
                     self.keep_looked(&looked)?;
                     matches
                 }
@@ -168,7 +186,9 @@ impl Search<'_, '_> {
                 };
                 let ours = inner(local, needs.btf.get(local)?);
                 let theirs = self.target.place(place, inner(place.id, self.target.get(place)?));
-                types::compatible(needs.btf, ours, self.target, theirs, |at| looked.push(at))?;
+                types::compatible(needs.btf, ours, self.target, theirs, &mut self.effort, |at| {
+                    looked.push(at);
+                })?;
                 self.keep_looked(&looked)?;
             }
         }

@@ -75,13 +75,13 @@ impl<'a> Needs<'a> {
     /// `.BTF.ext` or a relocation in it is broken.
     pub fn of_relocations(object: &Object<'a>) -> Result<Self> {
         let mut specs = Vec::new();
-        let mut seen = HashSet::new();
+        let (mut seen, mut known) = (HashSet::new(), HashSet::new());
         if let Some(ext) = object.ext {
             for relocation in Ext::parse(ext)?.relocations().flat_map(|section| section.records) {
                 // The instruction makes no difference.
                 if seen.insert((relocation.type_id, relocation.access, relocation.kind))
                     && let Some(spec) = Spec::parse(object.btf, &relocation)?
-                    && !specs.contains(&spec)
+                    && known.insert(spec.clone())
                 {
                     specs.push(spec);
                 }

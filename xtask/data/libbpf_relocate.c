@@ -21,7 +21,7 @@ static int print(enum libbpf_print_level level, const char *format, va_list argu
 	if (strstr(line, "no matching targets found"))
 		printf("without %s\n", question);
 	if (strstr(line, ": relo #") &&
-	    (strstr(line, "patched") || strstr(line, "substitut") || strstr(line, "poison") || level == LIBBPF_WARN)) {
+	    (strstr(line, ": patched insn") || strstr(line, ": substituting insn") || level == LIBBPF_WARN)) {
 		fputs(strstr(line, "prog '"), stdout);
 		relocations++;
 	}

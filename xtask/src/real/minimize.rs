@@ -1,5 +1,7 @@
 //! Minimised BTF serves libbpf as the full one does, and holds what bpftool keeps.
 
+mod random_probe;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,6 +9,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
 use btfkit_btf::check::{self, Profile};
+use btfkit_btf::core::essential;
 use btfkit_btf::{Btf, TypeId};
 use btfkit_encode::object::Object;
 
@@ -19,24 +22,31 @@ const WITHOUT: &str = "without ";
 
 const RUNNING: &str = "/sys/kernel/btf/vmlinux";
 
+/// Seed of the program that asks at random: the same on every run.
+const SEED: u64 = 7;
+
 /// `enum bpf_core_relo_kind`.
 const TYPE_EXISTS: u32 = 8;
 const TYPE_MATCHES: u32 = 12;
 
-/// An object that asks all that CO-RE can ask is relocated to a kernel's full BTF and to what btfkit keeps of it: libbpf says
-/// the same of each relocation. Where bpftool can be asked, the same fields are kept.
+/// Objects are relocated to a kernel's full BTF and to what btfkit keeps of it: libbpf says the same of each relocation. One
+/// asks all that CO-RE can ask, another a thousand things picked at random among the types of the kernel. The running
+/// kernel is asked by both, too. Where bpftool can be asked, the same fields are kept.
 pub(crate) fn check(subject: &Subject<'_>) -> Result<String> {
     let libbpf = Libbpf::compile(subject)?;
-    let probe = Probe::compile(subject)?;
+    let probes = [Probe::compile(subject, "core_probe", 7)?, Probe::at_random(subject)?];
     let mut kernels = vec![subject.btf.clone()];
-    if subject.kernel.label == crate::fixtures::KERNELS[0].label && Path::new(RUNNING).exists() {
+    if Path::new(RUNNING).exists() {
         kernels.push(PathBuf::from(RUNNING));
     }
     let mut findings = Vec::new();
     for kernel in &kernels {
-        findings.push(one(subject, &libbpf, &probe, kernel).with_context(|| kernel.display().to_string())?);
+        for probe in &probes {
+            let context = || format!("{} for {}", kernel.display(), probe.plain.display());
+            findings.push(one(subject, &libbpf, probe, kernel).with_context(context)?);
+        }
     }
-    Ok(findings.join("; running kernel: "))
+    Ok(findings.join("; "))
 }
 
 fn one(subject: &Subject<'_>, libbpf: &Libbpf, probe: &Probe, kernel: &Path) -> Result<String> {
@@ -65,10 +75,12 @@ fn one(subject: &Subject<'_>, libbpf: &Libbpf, probe: &Probe, kernel: &Path) -> 
     }
     ensure!(full.len() == minimized.len(), "libbpf relocated {} and {}", full.len(), minimized.len());
     same_verdicts(&full, &summary)?;
+    let without = full.len();
     full.retain(|line| !line.starts_with(WITHOUT));
     Ok(format!(
-        "{} relocations the same in {} bytes as in {}, fields as bpftool keeps them",
+        "{} relocations, {} in vain, the same in {} bytes as in {}",
         full.len(),
+        without - full.len(),
         bytes.len(),
         fs::metadata(kernel)?.len()
     ))
@@ -89,12 +101,16 @@ fn same_verdicts(said: &[String], summary: &str) -> Result<()> {
 }
 
 /// The structures and unions with names are those that bpftool keeps, of the same sizes, with the same members in the
-/// same places. (bpftool keeps all enumerators where one is asked for.)
+/// same places. (bpftool keeps all enumerators where one is asked for. Of several types that answer a question, it keeps
+/// the first: those are types whose names have flavours in the kernel itself, and left out here.)
 fn same_fields(theirs: &[u8], ours: &[u8]) -> Result<()> {
     let fields = |bytes: &[u8]| -> Result<BTreeSet<String>> {
         let btf = Btf::parse(bytes.to_vec())?;
         let mut all = BTreeSet::new();
         for ty in btf.types().filter(|ty| ty.kind().is_aggregate() && !ty.name().is_empty()) {
+            if essential(ty.name()) != ty.name() {
+                continue;
+            }
             let name = format!("{} {} of {} bytes", ty.kind(), ty.name_str(), ty.size().unwrap_or(0));
             all.extend(ty.members().map(|member| {
                 let member_name = String::from_utf8_lossy(ty.string(member.name)).into_owned();
@@ -146,22 +162,44 @@ struct Probe {
 }
 
 impl Probe {
-    fn compile(subject: &Subject<'_>) -> Result<Self> {
-        let (plain, matching) = (subject.folder.join("probe.bpf.o"), subject.folder.join("matching.bpf.o"));
-        let source = command::repository().join("xtask/data/core_probe.bpf.c");
+    /// A program of the repository, with so many types named `…matches`.
+    fn compile(subject: &Subject<'_>, name: &str, matches: usize) -> Result<Self> {
+        let source = command::repository().join(format!("xtask/data/{name}.bpf.c"));
+        let this = Self::from_source(subject, name, &source)?;
+        let turned = ask_for_matches(&this.matching, |name, _| name.ends_with(b"matches"))?;
+        ensure!(turned == matches, "{turned} questions were turned, not {matches}");
+        Ok(this)
+    }
+
+    /// A program that asks a thousand things at random. Of types, each other one has to match.
+    fn at_random(subject: &Subject<'_>) -> Result<Self> {
+        let mut dump = Command::new(have(&subject.peers.bpftool)?);
+        dump.args(["btf", "dump", "file"]).arg(&subject.btf).args(["format", "c"]);
+        fs::write(subject.folder.join("vmlinux.h"), command::text(&mut dump)?)?;
+        let source = subject.folder.join("random_probe.bpf.c");
+        let kernel = Btf::parse(fs::read(&subject.btf)?)?;
+        fs::write(&source, random_probe::source(&kernel, SEED))?;
+        let this = Self::from_source(subject, "random_probe", &source)?;
+        ask_for_matches(&this.matching, |_, index| index % 2 == 0)?;
+        Ok(this)
+    }
+
+    fn from_source(subject: &Subject<'_>, name: &str, source: &Path) -> Result<Self> {
+        let file = |ending: &str| subject.folder.join(format!("{name}.{ending}"));
+        let (plain, matching) = (file("bpf.o"), file("matching.bpf.o"));
         let mut clang = Command::new(command::require("clang")?);
-        clang.args(["-target", "bpf", "-g", "-O2", "-mcpu=v3", "-c", "-o"]).arg(&plain).arg(source);
+        clang.args(["-target", "bpf", "-g", "-O2", "-mcpu=v3", "-w", "-c", "-o"]).arg(&plain).arg(source);
+        clang.arg("-I").arg(subject.folder);
         clang.arg(format!("-I/usr/include/{}-linux-gnu", std::env::consts::ARCH));
         command::output(&mut clang)?;
         fs::copy(&plain, &matching)?;
-        ask_for_matches(&matching)?;
         Ok(Self { plain, matching })
     }
 }
 
-/// Turns the question whether a type named `…matches` exists into whether it matches: the compiler may be too old to
-/// ask that.
-fn ask_for_matches(path: &Path) -> Result<()> {
+/// Turns questions whether a type exists into whether it matches, as the compiler may be too old to ask that: those that
+/// `wanted` picks by the type's name and the question's number. Tells how many.
+fn ask_for_matches(path: &Path, wanted: impl Fn(&[u8], usize) -> bool) -> Result<usize> {
     let object = Object::from_bytes(path, fs::read(path)?)?;
     let section = |name: &str| -> Result<Vec<u8>> {
         let section = object.section_by_name(name).with_context(|| format!("clang made no {name}"))?;
@@ -175,24 +213,27 @@ fn ask_for_matches(path: &Path) -> Result<()> {
     let end = start + word(&ext, 28) as usize;
     let record = word(&ext, start) as usize;
     let mut at = start + 4;
-    let mut turned = 0;
+    let (mut turned, mut questions) = (0, 0);
     while at < end {
         let count = word(&ext, at + 4) as usize;
         at += 8;
         for relocation in (at..at + count * record).step_by(record) {
             let name = btf.get(TypeId(word(&ext, relocation + 4)))?.name();
-            if word(&ext, relocation + 12) == TYPE_EXISTS && name.ends_with(b"matches") {
+            if word(&ext, relocation + 12) != TYPE_EXISTS {
+                continue;
+            }
+            questions += 1;
+            if wanted(name, questions) {
                 ext[relocation + 12..relocation + 16].copy_from_slice(&TYPE_MATCHES.to_le_bytes());
                 turned += 1;
             }
         }
         at += count * record;
     }
-    ensure!(turned == 7, "{turned} questions were turned, not 7");
     // In place: the section's relocations are for its other words.
     let place = object.section_by_name(".BTF.ext").map_or(0, |section| section.offset) as usize;
     let mut file = object.bytes().to_vec();
     file[place..place + ext.len()].copy_from_slice(&ext);
     fs::write(path, file)?;
-    Ok(())
+    Ok(turned)
 }

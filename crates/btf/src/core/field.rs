@@ -35,9 +35,9 @@ pub fn find(
                 if !alike(local, *type_id, target, found)? {
                     return Ok(None);
                 }
-                last = way.last().is_some_and(|&(owner, index)| {
-                    target.get(owner).is_ok_and(|ty| ty.kind() == Kind::Struct && index + 1 == ty.vlen())
-                });
+                last = way
+                    .last()
+                    .is_some_and(|&(owner, index)| target.get(owner).is_ok_and(|ty| index + 1 == ty.vlen()));
                 found
             }
             Step::Element { index } => {

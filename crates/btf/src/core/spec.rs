@@ -152,7 +152,7 @@ fn numbers(text: &[u8]) -> Option<Vec<u32>> {
 fn steps(btf: &Btf<'_>, root: TypeId, access: &[u32]) -> Result<Option<Vec<Step>>> {
     let mut ty = btf.skip_modifiers(root)?;
     let mut steps = Vec::new();
-    // Whether what `ty` is the type of is the last member of a structure: then an array may go on beyond its end.
+    // Whether what `ty` is the type of is the last member of what has it: then an array may go on beyond its end.
     let mut last = false;
     for &index in access.iter().skip(1) {
         let next = match ty.array() {
@@ -170,7 +170,7 @@ fn steps(btf: &Btf<'_>, root: TypeId, access: &[u32]) -> Result<Option<Vec<Step>
                 if !name.is_empty() {
                     steps.push(Step::Member { name: name.to_vec(), type_id: member.type_id });
                 }
-                last = ty.kind() == Kind::Struct && index + 1 == ty.vlen();
+                last = index + 1 == ty.vlen();
                 member.type_id
             }
         };

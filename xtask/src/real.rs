@@ -9,6 +9,7 @@ mod dump;
 mod encoder;
 mod front;
 mod kernel_verifier;
+mod minimize;
 mod modules;
 mod peer;
 mod readers;
@@ -124,6 +125,7 @@ fn check_kernel(tally: &mut Tally, kernel: &Kernel, encoder: &Encoder, peers: &P
     if label == crate::fixtures::KERNELS[0].label {
         check("features as pahole's", front::check);
     }
+    check("minimised BTF serves libbpf as the full one", minimize::check);
     if !kernel.modules.is_empty() {
         check("modules", modules::check);
         check("modules on a distilled base", distill::check);

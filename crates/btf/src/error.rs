@@ -130,6 +130,17 @@ pub enum Error {
         /// The type referring to it; `void` when something outside the BTF does.
         by: TypeId,
     },
+    /// CO-RE questions take more looking around in types than any real object and kernel would.
+    TooLaborious,
+    /// A CO-RE relocation of an object means nothing.
+    BadRelocation {
+        /// The instruction that it is about, in bytes from the start of its section.
+        instruction: u32,
+        /// The local type that it starts from.
+        root: TypeId,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
     /// A type that a distilled base stands for is not in the base that takes its place.
     NotRelocatable {
         /// The type of the distilled base.
@@ -207,6 +218,12 @@ impl fmt::Display for Error {
                     f,
                     "type {by} refers to type {id} of the base, a {kind}, which a distilled base cannot hold"
                 )
+            }
+            Self::TooLaborious => {
+                write!(f, "following relocations through these types takes too long: they are broken")
+            }
+            Self::BadRelocation { instruction, root, reason } => {
+                write!(f, "CO-RE relocation of the instruction at {instruction}, from type {root}: {reason}")
             }
             Self::NotRelocatable { id, subject, reason } => {
                 write!(f, "type {id} of the distilled base, {subject}: {reason}")

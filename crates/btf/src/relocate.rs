@@ -70,7 +70,7 @@ pub fn relocate<'a>(split: &Btf<'a>, base: Arc<Btf<'a>>) -> Result<Relocated> {
     }
     let mut report = Report { found: distilled.type_count(), own: split.type_count(), ..Report::default() };
     let by_value = held_by_value(split)?;
-    let mut finder = Finder { base: &base, candidates: HashMap::new() };
+    let finder = Finder::new(distilled, &base);
     let mut ids = vec![TypeId::VOID; split.first_id().0 as usize];
     for ty in distilled.types() {
         let found = finder.find(ty, by_value[ty.id().0 as usize])?;
@@ -164,28 +164,24 @@ struct Candidates<'b> {
 }
 
 impl<'b> Candidates<'b> {
-    fn of(base: &'b Btf<'b>, name: &[u8]) -> Self {
-        let mut candidates = Self::default();
-        for ty in base.named(name) {
-            let Some(mark) = mark(ty) else { continue };
-            let count = |(first, count): &mut (Option<Type<'b>>, u32)| {
-                first.get_or_insert(ty);
-                *count += 1;
-            };
-            // A forward declaration of an enumeration is one without enumerators: the full one counts, if there is one.
-            if mark.class == Class::Enum {
-                let known = candidates.by_mark.entry(mark).or_default();
-                match known.0.map(|other| (other.vlen() == 0, ty.vlen() == 0)) {
-                    Some((true, _)) => known.0 = Some(ty),
-                    Some((false, true)) => {}
-                    _ => count(known),
-                }
-                continue;
+    fn add(&mut self, ty: Type<'b>) {
+        let Some(mark) = mark(ty) else { return };
+        let count = |(first, count): &mut (Option<Type<'b>>, u32)| {
+            first.get_or_insert(ty);
+            *count += 1;
+        };
+        // A forward declaration of an enumeration is one without enumerators: the full one counts, if there is one.
+        if mark.class == Class::Enum {
+            let known = self.by_mark.entry(mark).or_default();
+            match known.0.map(|other| (other.vlen() == 0, ty.vlen() == 0)) {
+                Some((true, _)) => known.0 = Some(ty),
+                Some((false, true)) => {}
+                _ => count(known),
             }
-            count(candidates.by_mark.entry(mark).or_default());
-            count(candidates.by_class.entry(mark.class).or_default());
+            return;
         }
-        candidates
+        count(self.by_mark.entry(mark).or_default());
+        count(self.by_class.entry(mark.class).or_default());
     }
 
     fn marked(&self, mark: Mark) -> (Option<Type<'b>>, u32) {
@@ -198,14 +194,29 @@ impl<'b> Candidates<'b> {
 }
 
 struct Finder<'b> {
-    base: &'b Btf<'b>,
-    /// By name. Names of a distilled base are few, but a broken one may repeat them.
+    /// By the names that the distilled base has.
     candidates: HashMap<&'b [u8], Candidates<'b>>,
 }
 
 impl<'b> Finder<'b> {
+    fn new(distilled: &'b Btf<'b>, base: &'b Btf<'b>) -> Self {
+        let names = distilled.types().map(|ty| compared_part(distilled, ty.name_offset()));
+        let mut candidates: HashMap<&[u8], Candidates<'b>> =
+            names.map(|name| (name, Candidates::default())).collect();
+        let mut levels = vec![base];
+        while let Some(next) = levels[levels.len() - 1].base() {
+            levels.push(next);
+        }
+        for ty in levels.into_iter().rev().flat_map(Btf::types) {
+            if let Some(candidates) = candidates.get_mut(compared_part(ty.owner(), ty.name_offset())) {
+                candidates.add(ty);
+            }
+        }
+        Self { candidates }
+    }
+
     /// The type that `wanted`, of a distilled base, stands for.
-    fn find(&mut self, wanted: Type<'b>, by_value: bool) -> Result<Type<'b>> {
+    fn find(&self, wanted: Type<'b>, by_value: bool) -> Result<Type<'b>> {
         let fault =
             |reason: String| Error::NotRelocatable { id: wanted.id(), subject: subject(wanted), reason };
         let Some(mark) = mark(wanted).filter(|_| is_distilled(wanted)) else {
@@ -215,8 +226,7 @@ impl<'b> Finder<'b> {
         if name.len() >= NAME_LIMIT {
             return Err(fault("its name is longer than any that a kernel has".into()));
         }
-        let base = self.base;
-        let candidates = self.candidates.entry(name).or_insert_with(|| Candidates::of(base, name));
+        let Some(candidates) = self.candidates.get(name) else { return Err(fault(absent())) };
         match mark.class {
             // Of equal ones, any will do.
             Class::Int | Class::Float => candidates.marked(mark).0.ok_or_else(|| {

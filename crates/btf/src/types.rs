@@ -27,6 +27,19 @@ pub struct Member {
     pub bitfield_size: u8,
 }
 
+impl Member {
+    /// Reads the three words of a member, in the form that has room for bit-fields or not.
+    fn from_words(flag: bool, words: impl Fn(usize) -> u32) -> Self {
+        let offset = words(2);
+        Self {
+            name: StringOffset(words(0)),
+            type_id: TypeId(words(1)),
+            bit_offset: if flag { offset & 0xff_ffff } else { offset },
+            bitfield_size: if flag { (offset >> 24) as u8 } else { 0 },
+        }
+    }
+}
+
 /// An enumerator.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
@@ -258,15 +271,16 @@ impl<'a> Type<'a> {
     /// Members of a structure or union, in the order stored.
     pub fn members(self) -> impl ExactSizeIterator<Item = Member> + DoubleEndedIterator + Clone + use<'a> {
         let flag = self.kind_flag();
-        self.elements(self.kind().is_aggregate(), 12).map(move |words| {
-            let offset = words(2);
-            Member {
-                name: StringOffset(words(0)),
-                type_id: TypeId(words(1)),
-                bit_offset: if flag { offset & 0xff_ffff } else { offset },
-                bitfield_size: if flag { (offset >> 24) as u8 } else { 0 },
-            }
-        })
+        self.elements(self.kind().is_aggregate(), 12).map(move |words| Member::from_words(flag, words))
+    }
+
+    /// The `index`th member of a structure or union, from 0, without a look at those before it.
+    pub fn member(self, index: u32) -> Option<Member> {
+        if !self.kind().is_aggregate() || index >= self.vlen() {
+            return None;
+        }
+        let start = 3 + 3 * index as usize;
+        Some(Member::from_words(self.kind_flag(), |word| self.word(start + word)))
     }
 
     /// Enumerators of an enumeration of either width, in the order stored.

@@ -6,7 +6,8 @@ use btfkit_btf::check::{self, Profile};
 use btfkit_btf::distill::{Distilled, distill, distill_with};
 use btfkit_btf::relocate::relocate;
 use btfkit_btf::{
-    Array, Btf, Builder, ByteOrder, Enumerator, Error, IntEncoding, Kind, Linkage, Member, Param, TypeId,
+    Array, Btf, Builder, ByteOrder, Enumerator, Error, IntEncoding, Kind, Linkage, Member, Param, Type,
+    TypeId,
 };
 
 /// What differs between kernels.
@@ -164,8 +165,7 @@ fn what_has_no_name_and_forward_declarations_follow_the_modules_own_types() {
     let module = module(&kernel);
     let distilled = distill(&module).unwrap();
     let split = open(&distilled);
-    let copied: Vec<Kind> =
-        split.types().skip(module.type_count() as usize).map(btfkit_btf::Type::kind).collect();
+    let copied: Vec<Kind> = split.types().skip(module.type_count() as usize).map(Type::kind).collect();
     assert_eq!(copied, [Kind::Typedef, Kind::Ptr, Kind::Fwd, Kind::Union]);
     let count = module.type_count() as usize;
     assert_eq!(meaning(&split, count)[0], meaning(&module, count)[0]);

@@ -11,9 +11,11 @@ mod dump;
 mod encode;
 mod extra_module;
 mod input;
+mod kernel_files;
 mod language;
 mod man;
 mod merge;
+mod minimize;
 mod output;
 mod pahole;
 mod relocate;
@@ -58,6 +60,7 @@ enum Command {
     Distill(distill::Arguments),
     Relocate(relocate::Arguments),
     Demo(demo::Arguments),
+    Minimize(minimize::Arguments),
     Completions(completions::Arguments),
     Man(man::Arguments),
 }
@@ -97,6 +100,7 @@ fn main() -> ExitCode {
         Command::Distill(arguments) => distill::run(&arguments),
         Command::Relocate(arguments) => relocate::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
+        Command::Minimize(arguments) => minimize::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments),
         Command::Man(arguments) => man::run(&arguments),
         Command::Pahole { .. } => return pahole::run(std::env::args_os()),

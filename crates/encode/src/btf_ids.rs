@@ -44,11 +44,9 @@ impl BtfIds {
         };
         for symbol in object.symbols()?.iter() {
             let Some(name) = symbol.name().strip_prefix(PREFIX) else { continue };
-            let at = symbol.value.wrapping_sub(section.address) as usize;
-            if symbol.section != SymbolSection::Index(section.index)
-                || !at.is_multiple_of(4)
-                || at + 4 > this.bytes.len()
-            {
+            let at = usize::try_from(symbol.value.wrapping_sub(section.address)).unwrap_or(usize::MAX);
+            let inside = this.bytes.len().checked_sub(4).is_some_and(|last| at <= last);
+            if symbol.section != SymbolSection::Index(section.index) || !inside || !at.is_multiple_of(4) {
                 continue;
             }
             let (head, stride) = match name {
@@ -123,5 +121,39 @@ impl BtfIds {
     fn read(&self, bytes: &[u8]) -> u32 {
         let word = bytes.first_chunk::<4>().copied().unwrap_or_default();
         if self.big_endian { u32::from_be_bytes(word) } else { u32::from_le_bytes(word) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A lone id, then a set of pairs at 4 (count and flags first).
+    fn ids(big_endian: bool) -> BtfIds {
+        let word = |word: u32| if big_endian { word.to_be_bytes() } else { word.to_le_bytes() };
+        let bytes = [5, 2, 0, 7, 70, 9, 90].into_iter().flat_map(word).collect();
+        let set = Set { start: 12, stride: 8, count: 2 };
+        BtfIds { bytes, big_endian, ids: vec![0, 12, 20], sets: vec![set] }
+    }
+
+    #[test]
+    fn ids_get_their_new_numbers_and_sets_are_sorted_by_them() {
+        for big_endian in [false, true] {
+            let ids = ids(big_endian);
+            assert_eq!(ids.types(), [5, 7, 9].map(TypeId));
+            let renumbered = ids.renumbered(|id| (id.0 != 5).then(|| TypeId(100 - id.0))).unwrap();
+            let words: Vec<u32> = renumbered.chunks(4).map(|word| ids.read(word)).collect();
+            assert_eq!(words, [0, 2, 0, 91, 90, 93, 70]);
+            assert_eq!(ids.renumbered(Some), None);
+        }
+    }
+
+    #[test]
+    fn of_sets_inside_each_other_the_first_counts() {
+        let mut ids = ids(false);
+        ids.sets.push(Set { start: 16, stride: 4, count: 3 });
+        ids.sets.push(Set { start: 4, stride: 4, count: 2 });
+        ids.keep_sets_apart();
+        assert_eq!(ids.sets.iter().map(|set| set.start).collect::<Vec<_>>(), [4, 12]);
     }
 }

@@ -3,9 +3,12 @@
 use std::sync::Arc;
 
 use btfkit_btf::check::{Profile, check};
+use btfkit_btf::distill::distill;
 use btfkit_btf::dump::{Output, json, raw};
+use btfkit_btf::minimize::{self, Needs};
+use btfkit_btf::relocate::relocate;
 use btfkit_btf::size::Size;
-use btfkit_btf::{Btf, diff, merge, order, places, split};
+use btfkit_btf::{Btf, core, diff, merge, order, places, split};
 use btfkit_encode::object::Object;
 use btfkit_encode::object::companion::Companions;
 use btfkit_encode::{Options, encode};
@@ -35,16 +38,24 @@ pub(crate) fn read_btf(input: &[u8]) -> bool {
     for order in [order::by_name(&btf), order::leaves_first(&btf)].into_iter().flatten() {
         let _ = order::permute(&btf, &order);
     }
-    rewrite(&btf);
-    if let Ok(split) = Btf::parse_split(input, Arc::new(btf)) {
+    reshape(&btf);
+    keep_parts(&btf);
+    let base = Arc::new(btf);
+    if let Ok(split) = Btf::parse_split(input, Arc::clone(&base)) {
         ask(&split);
-        rewrite(&split);
+        reshape(&split);
+        let _ = relocate(&split, Arc::clone(&base));
+        if let Ok(distilled) = distill(&split) {
+            let small = Arc::new(Btf::parse(distilled.base).expect("a distilled base is BTF"));
+            let split = Btf::parse_split(distilled.split, small).expect("what stands on it is BTF");
+            let _ = relocate(&split, base);
+        }
     }
     true
 }
 
 /// Compares a BTF with itself, takes its variables out, and merges it with itself.
-fn rewrite(btf: &Btf<'_>) {
+fn reshape(btf: &Btf<'_>) {
     if let Ok(diff) = diff::compare(btf, btf) {
         assert!(diff.is_empty(), "a BTF differs from itself");
     }
@@ -52,6 +63,31 @@ fn rewrite(btf: &Btf<'_>) {
     for flatten in [false, true] {
         let _ =
             merge::merge(&[btf, btf], flatten, |_, _| Vec::new()).and_then(|merged| merged.builder.finish());
+    }
+}
+
+/// Minimises a BTF for itself as an object, and compares its first types with themselves.
+fn keep_parts(btf: &Btf<'_>) {
+    let Ok(target) = core::Target::new(btf, []) else { return };
+    let sections = vec![&b"fentry/main"[..], b"lsm/x", b"tp_btf/x"];
+    if let Ok(needs) = Needs::of(&minimize::Object { btf, ext: None, sections })
+        && let Ok(minimized) = minimize::minimize(&target, &[needs])
+    {
+        Btf::parse(minimized.bytes).expect("a minimised BTF is BTF");
+    }
+    for ty in btf.types().take(4) {
+        let place = core::Place { btf: 0, id: ty.id() };
+        let _ = core::types::compatible(btf, ty.id(), &target, place, &mut core::Effort::new(10_000), |_| {});
+        let _ = core::types::matches(btf, ty.id(), &target, place, &mut core::Effort::new(10_000), |_| {});
+        let steps: Vec<_> = ty
+            .members()
+            .take(1)
+            .map(|member| core::Step::Member {
+                name: ty.string(member.name).to_vec(),
+                type_id: member.type_id,
+            })
+            .collect();
+        let _ = core::field::find(btf, &target, place, &steps, &mut core::Effort::new(10_000));
     }
 }
 

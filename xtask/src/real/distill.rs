@@ -10,7 +10,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result, ensure};
 use btfkit_btf::distill::distill;
 use btfkit_btf::relocate::relocate;
-use btfkit_btf::{Btf, Kind, Type, TypeId};
+use btfkit_btf::{Btf, IntEncoding, Kind, Type, TypeId};
 use object::{Object, ObjectSection};
 
 use super::{Subject, have, readers};
@@ -90,7 +90,7 @@ fn alike(ty: Type<'_>) -> (Kind, u32, bool, Option<u32>, Vec<String>) {
     parts.extend(ty.params().map(|each| string(each.name)));
     parts.extend(ty.section_entries().map(|each| format!("{} {}", each.offset, each.size)));
     parts.extend(ty.array().map(|array| array.count.to_string()));
-    parts.extend(ty.int_encoding().map(|encoding| encoding.word().to_string()));
+    parts.extend(ty.int_encoding().map(btfkit_btf::IntEncoding::word.to_string()));
     parts.extend(ty.linkage().map(|linkage| linkage.number().to_string()));
     parts.extend(ty.component_index().map(|index| index.to_string()));
     (ty.kind(), ty.vlen(), ty.kind_flag(), ty.size(), parts)
@@ -131,7 +131,7 @@ fn found_by(base: &Btf<'_>) -> BTreeSet<(u8, String, Option<u32>, u32)> {
     base.types()
         .filter(|ty| ty.kind() != Kind::Fwd)
         .map(|ty| {
-            let encoding = ty.int_encoding().map_or(0, |encoding| encoding.word());
+            let encoding = ty.int_encoding().map_or(0, IntEncoding::word);
             (ty.kind().number(), ty.name_str().into_owned(), ty.size(), encoding)
         })
         .collect()

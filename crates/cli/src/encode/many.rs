@@ -173,7 +173,7 @@ fn report(arguments: &Arguments, outcomes: Vec<Outcome>) -> crate::Outcome {
         crate::print(&text)?;
     }
     for error in outcomes.iter().filter_map(|outcome| outcome.error.as_deref()) {
-        crate::complain(error);
+        crate::complain(&error);
     }
     if failures > 0 { Err(crate::No.into()) } else { Ok(()) }
 }

@@ -2,12 +2,14 @@
 
 mod debug;
 mod diff;
+mod distill;
 mod dump;
 mod encode;
 mod extra_module;
 mod failures;
 mod in_place;
 mod man;
+mod minimize;
 mod modules;
 mod pahole;
 mod program;

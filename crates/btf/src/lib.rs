@@ -35,6 +35,7 @@ mod kind;
 mod layout;
 mod names;
 pub mod order;
+pub mod sanitize;
 mod strings;
 mod types;
 mod view;

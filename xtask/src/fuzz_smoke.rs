@@ -3,6 +3,7 @@
 //! The seeds are those of `fuzz/`, which looks deeper but needs a nightly compiler.
 
 mod mutation;
+mod seeds;
 mod target;
 
 use std::fs;
@@ -40,6 +41,9 @@ pub(crate) struct Arguments {
     /// Write one case of the one seed to a file instead of running all.
     #[arg(long, value_name = "N", requires = "output")]
     case: Option<usize>,
+    /// Write those seeds anew that are built here and by no compiler, and run nothing.
+    #[arg(long, conflicts_with = "case")]
+    write_seeds: bool,
     /// Where to write that case.
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -54,6 +58,14 @@ struct Seed {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
+    if arguments.write_seeds {
+        for (name, bytes) in seeds::all() {
+            let path = command::repository().join("fuzz/seeds").join(name);
+            fs::create_dir_all(path.parent().context("a folder of seeds")?)?;
+            fs::write(path, bytes)?;
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
     let mut seeds = seeds()?;
     seeds.retain(|seed| seed.path.to_string_lossy().contains(&arguments.seed));
     if let (Some(case), Some(output)) = (arguments.case, &arguments.output) {
@@ -74,7 +86,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
 /// All seeds, in the order of targets and paths.
 fn seeds() -> Result<Vec<Seed>> {
     let mut seeds = Vec::new();
-    for target in &TARGETS {
+    for target in TARGETS {
         for folder in target.folders {
             let folder = command::repository().join("fuzz/seeds").join(folder);
             let mut paths: Vec<PathBuf> =

@@ -1,9 +1,14 @@
 //! What broken inputs are fed to. Shared by `cargo xtask fuzz-smoke` and the targets in `fuzz/`.
 
+#[path = "target/parts.rs"]
+mod parts;
+
 use std::sync::Arc;
 
-use btfkit_btf::check::{Profile, check};
-use btfkit_btf::{Btf, order};
+use btfkit_btf::check::{self, Profile, Version, check, check_with};
+use btfkit_btf::dedup::deduplicate;
+use btfkit_btf::sanitize::sanitize;
+use btfkit_btf::{Btf, Builder, declaration, order};
 use btfkit_encode::object::Object;
 use btfkit_encode::object::companion::Companions;
 use btfkit_encode::{Options, encode};
@@ -18,17 +23,34 @@ pub(crate) struct Target {
 }
 
 /// All targets.
-pub(crate) const TARGETS: [Target; 3] = [
+pub(crate) const TARGETS: &[Target] = &[
     Target { name: "btf", folders: &["btf"], run: read_btf },
+    Target { name: "header", folders: &["header"], run: parts::read_header },
+    Target { name: "types", folders: &["types"], run: parts::read_types },
+    Target { name: "strings", folders: &["strings"], run: parts::read_strings },
+    Target { name: "split", folders: &["split"], run: parts::read_split },
+    Target { name: "ext", folders: &["ext"], run: parts::read_ext },
     Target { name: "elf", folders: &["elf"], run: read_elf },
     Target { name: "dwarf", folders: &["dwarf"], run: encode_dwarf },
 ];
+
+/// Feeds an input to the target of this name.
+#[allow(dead_code)]
+pub(crate) fn run(name: &str, input: &[u8]) -> bool {
+    TARGETS.iter().filter(|target| target.name == name).any(|target| (target.run)(input))
+}
+
+/// The header of the sound BTF that the target `header` puts another one on.
+pub(crate) fn header_of_sound() -> Vec<u8> {
+    parts::sound()[..24].to_vec()
+}
 
 /// Checks a BTF, opens it alone and on itself, asks for everything in it, and puts its types into another order.
 pub(crate) fn read_btf(input: &[u8]) -> bool {
     let _ = (check(input, None, Profile::Vmlinux), check(input, None, Profile::Load));
     let Ok(btf) = Btf::parse(input) else { return false };
     ask(&btf);
+    rewrite(&btf);
     for order in [order::by_name(&btf), order::leaves_first(&btf)].into_iter().flatten() {
         let _ = order::permute(&btf, &order);
     }
@@ -38,11 +60,39 @@ pub(crate) fn read_btf(input: &[u8]) -> bool {
     true
 }
 
+/// Writes it again, deduplicated, and for old kernels: those take what newer ones do.
+fn rewrite(btf: &Btf<'_>) {
+    assert!(Builder::from_btf(btf).finish().is_ok());
+    let _ = deduplicate(btf);
+    let clean = |data: &[u8], kernel| {
+        check_with(
+            data,
+            btf.base(),
+            &check::Options { kernel, limit: 1, ..check::Options::new(Profile::Vmlinux) },
+        )
+    };
+    let was_clean = clean(btf.bytes(), Version::NEWEST).is_clean();
+    for kernel in [Version::OLDEST, Version::new(5, 10, 0), Version::new(6, 1, 0)] {
+        let Ok(done) = sanitize(btf, kernel) else { continue };
+        let now = match btf.base() {
+            Some(base) => Btf::parse_split(&done.bytes, base.clone()),
+            None => Btf::parse(&done.bytes),
+        };
+        let now = now.expect("what is rewritten can be read");
+        assert_eq!(now.type_count(), btf.type_count() + done.added, "ids stay");
+        let report = clean(&done.bytes, kernel);
+        // Before Linux 5.5 there are things that cannot be said in another way.
+        let can_be_said = kernel > Version::OLDEST;
+        assert!(!was_clean || !can_be_said || report.is_clean(), "{kernel}: {}", report.violations[0]);
+    }
+}
+
 fn ask(btf: &Btf<'_>) {
     for ty in btf.types() {
         // The size of a broken BTF's type is an error, or not; asking is what matters.
         let _ = (btf.size_of(ty.id()), btf.skip_modifiers(ty.id()));
         ty.for_each_reference(|id| drop(btf.get(id)));
+        let _ = declaration::define(btf, ty);
         let _ = (ty.name_str(), ty.members().count(), ty.enumerators().count(), ty.params().count());
         let _ =
             (ty.section_entries().count(), ty.array(), ty.int_encoding(), ty.linkage(), ty.component_index());

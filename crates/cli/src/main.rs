@@ -1,5 +1,6 @@
 //! The `btfkit` program: one module a subcommand, and nothing about how things are computed.
 
+mod check;
 mod completions;
 mod demo;
 mod encode;
@@ -26,6 +27,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Encode(encode::Arguments),
+    Check(check::Arguments),
     Demo(demo::Arguments),
     Completions(completions::Arguments),
 }
@@ -49,6 +51,7 @@ impl std::error::Error for No {}
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Encode(arguments) => encode::run(&arguments),
+        Command::Check(arguments) => check::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments),
     };

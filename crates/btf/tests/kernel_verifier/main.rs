@@ -5,6 +5,7 @@
 mod cases;
 mod draft;
 mod kernel;
+mod mutants;
 mod sanitized;
 
 use btfkit_btf::check::{Options, Profile, Report, Rule, Version, check_with};

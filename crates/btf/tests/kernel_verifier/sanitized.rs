@@ -29,7 +29,7 @@ fn before(release: Version) -> Version {
 }
 
 /// A blob with everything that some kernel does not take.
-fn everything() -> Draft {
+pub(crate) fn everything() -> Draft {
     let mut d = every_kind();
     let long = "l".repeat(200);
     let (byte, wide) = (d.int("char", 1, 8), d.int("__int128", 16, 128));

@@ -136,14 +136,11 @@ impl fmt::Display for Violation {
         if self.kind.is_some() || self.element.is_some() {
             write!(f, ": ")?;
         }
-        write!(f, "{}", self.rule.message())?;
-        if !self.detail.is_empty() {
-            write!(f, " ({})", self.detail)?;
-        }
         match self.feature {
-            Some(feature) => write!(f, "; kernels take {} since {}", feature.what(), feature.since()),
-            None => Ok(()),
+            Some(feature) => write!(f, "not before Linux {}: {}", feature.since(), feature.what())?,
+            None => write!(f, "{}", self.rule.message())?,
         }
+        if self.detail.is_empty() { Ok(()) } else { write!(f, " ({})", self.detail) }
     }
 }
 

@@ -127,7 +127,6 @@ struct ExtVerdict {
 struct Fault {
     #[serde(flatten)]
     violation: Violation,
-    rule: &'static str,
     message: &'static str,
     kernel_log: &'static [&'static str],
     source: &'static str,
@@ -163,7 +162,6 @@ impl From<Violation> for Fault {
         });
         Self {
             violation,
-            rule: rule.name(),
             message: rule.message(),
             kernel_log: rule.kernel_log(),
             source: rule.source(),
@@ -357,7 +355,7 @@ fn describe(out: &mut String, fault: &Fault, place: &str) {
         messages => format!(": \"{}\"", messages.join("\" or \"")),
     };
     let commit = violation.feature.map_or_else(String::new, |feature| format!("; {}", feature.source()));
-    let _ = writeln!(out, "      {FAINT}{} ({}{says}{commit}){FAINT:#}", fault.rule, fault.source);
+    let _ = writeln!(out, "      {FAINT}{} ({}{says}{commit}){FAINT:#}", violation.rule.name(), fault.source);
 }
 
 fn counted(count: u64, noun: &str) -> String {

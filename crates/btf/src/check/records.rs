@@ -54,7 +54,7 @@ impl Record<'_, '_> {
             return;
         }
         if let Some(feature) = Feature::of_kind(kind).filter(|&feature| !self.findings.takes(feature)) {
-            self.since(feature, Rule::KnownKind, format_args!("{}", kind.number()));
+            self.since(feature, Rule::KnownKind, format_args!("kind {}", kind.number()));
             return;
         }
         if ty.word(1) & OLD_INFO_RESERVED != 0 && !self.findings.takes(Feature::WideCounts) {

@@ -104,7 +104,7 @@ impl Parts {
             12 => self.count(at, below(2) == 0, below(2) == 0),
             13 => self.records[at][1] ^= 1 << 31,
             14 => self.records[at][1] = self.records[at][1] & !(0x1f << 24) | (below(21) as u32) << 24,
-            15 => {
+            15 if !self.strings.is_empty() => {
                 let place = below(self.strings.len());
                 self.strings[place] = below(256) as u8;
             }

@@ -226,8 +226,8 @@ fn judge(arguments: &Arguments, file: &Path) -> Result<Verdict, Box<dyn std::err
     // Whoever did not say how it is read may mean the other way.
     let may_be_loaded = base.is_none() && source.object.is_none() && !file.starts_with("/sys");
     if arguments.profile.is_none() && may_be_loaded && verdict.fine {
-        let options = Options { limit: 0, ..Options::new(check::Profile::Load) };
-        let report = check::check_with(&source.btf, None, &Options { kernel: options.kernel, ..options });
+        let options = Options { profile: check::Profile::Load, limit: 0, ..options };
+        let report = check::check_with(&source.btf, None, &options);
         verdict.load_total = Some(report.total);
     }
     Ok(verdict)
@@ -265,10 +265,10 @@ fn verdict(
         None => Btf::parse(bytes),
     };
     let btf = btf.ok();
-    let ext = source.ext.as_deref().zip(btf.as_ref()).map(|(ext, btf)| {
-        // Before there were functions, there was nobody to read it.
-        let read = options.kernel.takes(Feature::Functions);
-        let report = if read { check::check_ext(ext, btf, options) } else { Report::default() };
+    // Before there were functions, nobody read it.
+    let ext = source.ext.as_deref().filter(|_| options.kernel.takes(Feature::Functions));
+    let ext = ext.zip(btf.as_ref()).map(|(ext, btf)| {
+        let report = check::check_ext(ext, btf, options);
         ExtVerdict { fine: report.is_clean(), total: report.total, violations: faults(report) }
     });
     Verdict {
@@ -334,7 +334,8 @@ fn render(verdict: &Verdict) -> String {
         );
     }
     if let Some(rewritten) = &verdict.sanitized {
-        let _ = writeln!(out, "  rewritten: {} bytes", rewritten.bytes);
+        let changes = if rewritten.changes.is_empty() { ", nothing had to be changed" } else { "" };
+        let _ = writeln!(out, "  written: {} bytes{changes}", rewritten.bytes);
         for Change { feature, count } in &rewritten.changes {
             let _ = writeln!(out, "  {count:>8}  {} (since {})", feature.what(), feature.since());
         }

@@ -159,7 +159,10 @@ impl Record<'_, '_> {
 
     fn function(&mut self) {
         let linkage = self.ty.vlen();
-        if linkage > 1 && !(linkage == 2 && self.findings.is_object()) {
+        if linkage == 2 && self.findings.is_object() {
+            return;
+        }
+        if linkage > 1 {
             self.fault(Rule::FunctionLinkage, format_args!("{linkage}"));
         } else if linkage > 0 && !self.findings.takes(Feature::GlobalFunctions) {
             self.since(Feature::GlobalFunctions, Rule::FunctionLinkage, format_args!("{linkage}"));

@@ -20,7 +20,7 @@
 //! | bit-fields by the kind flag | integers of so many bits, the way it was before |
 //! | names: dots, bytes after the 128th, other characters in names of sections | `_`, cut off, `_` |
 //! | elements after the 65,535th | left out |
-//! | the layout section | left out |
+//! | the layout section, and kinds that only it tells the length of | left out, an integer of one byte |
 //!
 //! Types that this takes and the BTF does not have (an integer of one byte, of three bits) are added at the end. What
 //! cannot be said to an old kernel at all, as more than 65,535 types before Linux 5.5, stays: [`crate::check`] tells.

@@ -238,6 +238,28 @@ fn a_layout_section_and_wide_counts_are_for_new_kernels_only() {
 }
 
 #[test]
+fn a_kind_that_only_a_layout_section_knows_is_rewritten_with_it() {
+    let mut data = fill(Builder::new(ByteOrder::Little).with_layout()).finish().unwrap();
+    // The first record, an INT, becomes one of a kind that is told to be as long.
+    let layout = 32 + u32::from_le_bytes(data[24..28].try_into().unwrap()) as usize;
+    data.splice(layout..layout, [4, 0, 0, 0].repeat(8));
+    for field in [16, 28] {
+        let old = u32::from_le_bytes(data[field..field + 4].try_into().unwrap());
+        data[field..field + 4].copy_from_slice(&(old + 32).to_le_bytes());
+    }
+    let end = layout + 32 + 4 * 23;
+    data.copy_within(layout + 32..end, layout);
+    data[end - 32..end].copy_from_slice(&[4, 0, 0, 0].repeat(8));
+    data[32 + 7] = 25;
+    let btf = Btf::parse(&data).unwrap();
+    assert_eq!(btf.get(TypeId(1)).unwrap().kind(), Kind::Unknown(25));
+    let done = btfkit_btf::sanitize::sanitize(&btf, Version::new(6, 1, 0)).unwrap();
+    let now = Btf::parse(&done.bytes).unwrap();
+    assert_eq!(now.get(TypeId(1)).unwrap().kind(), Kind::Int);
+    assert_eq!(now.type_count(), btf.type_count() + done.added);
+}
+
+#[test]
 fn a_split_blob_is_checked_on_its_base() {
     for order in [ByteOrder::Little, ByteOrder::Big] {
         let base = fill(Builder::new(order)).finish().unwrap();

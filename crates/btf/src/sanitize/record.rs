@@ -43,6 +43,10 @@ impl Rewriter<'_, '_> {
             Kind::DataSec if ty.vlen() == 0 && self.lacks(Feature::EmptySections) => {
                 return self.section_as_struct(ty);
             }
+            // Without the layout section nobody could tell where its record ends.
+            Kind::Unknown(_) if self.lacks(Feature::Layout) => {
+                return Plain::BYTE.record(StringOffset::EMPTY);
+            }
             Kind::LocParam | Kind::LocProto | Kind::LocSec if self.lacks(Feature::InlineKinds) => {
                 return Plain::BYTE.record(StringOffset::EMPTY);
             }

@@ -108,3 +108,80 @@ impl<'f> Table<'f> {
         });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::{Options, Profile, check_ext};
+    use crate::{Builder, ByteOrder, Linkage};
+
+    /// An integer, a prototype and a function, and the strings `text` and `0:1`.
+    fn blob(order: ByteOrder) -> Vec<u8> {
+        let mut b = Builder::new(order);
+        let [int, text, _] = ["int", "text", "0:1"].map(|name| b.string(name.as_bytes()));
+        b.int(int, 4, crate::IntEncoding::signed(32));
+        let proto = b.function_proto(TypeId::VOID, &[]).unwrap();
+        b.function(text, proto, Linkage::Static);
+        b.finish().unwrap()
+    }
+
+    const TEXT: u32 = 5;
+    const ACCESS: u32 = 10;
+    const FUNCTION: u32 = 3;
+
+    /// A sound section: 21 words of tables after the header of 8.
+    fn words() -> Vec<u32> {
+        let tables: [&[u32]; 3] = [
+            &[8, TEXT, 2, 0, FUNCTION, 16, FUNCTION],
+            &[16, TEXT, 1, 8, TEXT, TEXT, 3 << 10],
+            &[16, TEXT, 1, 8, 1, ACCESS, 0],
+        ];
+        let mut words = vec![0x0001_eb9f, 32];
+        words.extend((0..3).flat_map(|index| [28 * index, 28]));
+        words.into_iter().chain(tables.concat()).collect()
+    }
+
+    fn verdict(order: ByteOrder, words: &[u32]) -> crate::check::Report {
+        let (blob, mut bytes) = (blob(order), Vec::new());
+        words.iter().for_each(|&word| bytes.extend(order.bytes(word)));
+        if order == ByteOrder::Big {
+            bytes[..4].copy_from_slice(&[0xeb, 0x9f, 1, 0]);
+        }
+        check_ext(&bytes, &Btf::parse(&blob).unwrap(), &Options::new(Profile::Object))
+    }
+
+    #[test]
+    fn each_rule_is_broken_alone_and_kept() {
+        let cases = [
+            (Rule::ExtTables, 8, 9),
+            (Rule::ExtSection, 9, 0),
+            (Rule::ExtSection, 16, 999),
+            (Rule::ExtOrder, 13, 0),
+            (Rule::ExtOrder, 13, 12),
+            (Rule::ExtOrder, 18, 4),
+            (Rule::ExtOrder, 25, 9),
+            (Rule::ExtFunction, 12, 1),
+            (Rule::ExtFunction, 14, 77),
+            (Rule::ExtString, 19, 1000),
+            (Rule::ExtString, 20, 1000),
+            (Rule::ExtString, 27, 1000),
+            (Rule::ExtType, 26, 0),
+            (Rule::ExtType, 26, 4),
+            (Rule::ExtAccess, 27, TEXT),
+            (Rule::ExtAccess, 27, 0),
+            (Rule::ExtKind, 28, 13),
+        ];
+        for order in [ByteOrder::Little, ByteOrder::Big] {
+            let sound = verdict(order, &words());
+            assert!(sound.is_clean(), "{sound:?}");
+            for (rule, at, word) in cases {
+                let mut words = words();
+                words[at] = word;
+                let report = verdict(order, &words);
+                assert_eq!((report.total, report.breaks(rule)), (1, true), "{rule:?} {at}: {report:?}");
+            }
+        }
+        let all = Rule::ALL.iter().filter(|rule| rule.is_of_ext());
+        assert!(all.into_iter().all(|rule| cases.iter().any(|case| case.0 == *rule)));
+    }
+}

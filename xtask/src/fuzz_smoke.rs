@@ -1,6 +1,6 @@
 //! `cargo xtask fuzz-smoke`: the same broken inputs on every run, for a stable compiler and a minute's time.
 //!
-//! The seeds are those of `fuzz/`, which looks deeper but needs a nightly compiler.
+//! The seeds are those of `fuzz/`, which looks deeper but needs a nightly compiler, or `RUSTC_BOOTSTRAP=1`.
 
 mod mutation;
 mod seeds;
@@ -79,7 +79,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     for seed in &seeds {
         cases += seed.run()?;
     }
-    println!("{cases} broken inputs made of {} seeds", seeds.len());
+    let kept = replay(&arguments.seed)?;
+    println!("{cases} broken inputs made of {} seeds, {kept} that a fuzzer found", seeds.len());
     Ok(ExitCode::SUCCESS)
 }
 
@@ -98,6 +99,27 @@ fn seeds() -> Result<Vec<Seed>> {
         }
     }
     Ok(seeds)
+}
+
+/// Feeds once more what a fuzzer found worth keeping, `fuzz/kept/TARGET`; returns how many there were.
+fn replay(filter: &str) -> Result<usize> {
+    let mut count = 0;
+    for target in TARGETS {
+        let folder = command::repository().join("fuzz/kept").join(target.name);
+        let Ok(entries) = fs::read_dir(folder) else { continue };
+        for entry in entries {
+            let path = entry?.path();
+            if !path.to_string_lossy().contains(filter) {
+                continue;
+            }
+            let bytes = fs::read(&path)?;
+            if let Err(panic) = catch_unwind(|| (target.run)(&bytes)) {
+                bail!("{} panics target {}: {}", path.display(), target.name, message(&*panic));
+            }
+            count += 1;
+        }
+    }
+    Ok(count)
 }
 
 fn limit_memory() -> Result<()> {

@@ -7,5 +7,5 @@
 mod target;
 
 libfuzzer_sys::fuzz_target!(|input: &[u8]| {
-    let _ = target::read_elf(input);
+    let _ = target::run("elf", input);
 });

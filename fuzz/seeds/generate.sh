@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Makes the seeds anew from small.c, with gcc 12 or newer and binutils.
+# Makes the seeds anew: from small.c, with gcc 12 or newer and binutils; those that no compiler makes with cargo.
 set -euo pipefail
 cd "$(dirname "$0")"
-rm -f btf/* elf/* dwarf/*
+rm -f btf/gcc.btf elf/* dwarf/*
 compile() { # OUTPUT OPTION...
   gcc -c -O2 -fno-asynchronous-unwind-tables -ffile-prefix-map="$PWD"=. -o "$1" "${@:2}" small.c
 }
@@ -18,3 +18,4 @@ compile elf/plain.o
 gcc -O1 -fPIC -shared -nostdlib -s -Wl,-z,noseparate-code -Wl,--build-id=none -o elf/shared.so small.c
 compile elf/btf.o -gbtf
 objcopy --dump-section .BTF=btf/gcc.btf elf/btf.o
+cargo xtask fuzz-smoke --write-seeds

@@ -1,8 +1,9 @@
 //! `cargo xtask fuzz-smoke`: the same broken inputs on every run, for a stable compiler and a minute's time.
 //!
-//! The seeds are those of `fuzz/`, which looks deeper but needs a nightly compiler.
+//! The seeds are those of `fuzz/`, which looks deeper but needs a nightly compiler, or `RUSTC_BOOTSTRAP=1`.
 
 mod mutation;
+mod seeds;
 mod target;
 
 use std::fs;
@@ -40,6 +41,9 @@ pub(crate) struct Arguments {
     /// Write one case of the one seed to a file instead of running all.
     #[arg(long, value_name = "N", requires = "output")]
     case: Option<usize>,
+    /// Write those seeds anew that are built here and by no compiler, and run nothing.
+    #[arg(long, conflicts_with = "case")]
+    write_seeds: bool,
     /// Where to write that case.
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -54,6 +58,14 @@ struct Seed {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
+    if arguments.write_seeds {
+        for (name, bytes) in seeds::all() {
+            let path = command::repository().join("fuzz/seeds").join(name);
+            fs::create_dir_all(path.parent().context("a folder of seeds")?)?;
+            fs::write(path, bytes)?;
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
     let mut seeds = seeds()?;
     seeds.retain(|seed| seed.path.to_string_lossy().contains(&arguments.seed));
     if let (Some(case), Some(output)) = (arguments.case, &arguments.output) {
@@ -67,14 +79,15 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     for seed in &seeds {
         cases += seed.run()?;
     }
-    println!("{cases} broken inputs made of {} seeds", seeds.len());
+    let kept = replay(&arguments.seed)?;
+    println!("{cases} broken inputs made of {} seeds, {kept} that a fuzzer found", seeds.len());
     Ok(ExitCode::SUCCESS)
 }
 
 /// All seeds, in the order of targets and paths.
 fn seeds() -> Result<Vec<Seed>> {
     let mut seeds = Vec::new();
-    for target in &TARGETS {
+    for target in TARGETS {
         for folder in target.folders {
             let folder = command::repository().join("fuzz/seeds").join(folder);
             let mut paths: Vec<PathBuf> =
@@ -86,6 +99,27 @@ fn seeds() -> Result<Vec<Seed>> {
         }
     }
     Ok(seeds)
+}
+
+/// Feeds once more what a fuzzer found worth keeping, `fuzz/kept/TARGET`; returns how many there were.
+fn replay(filter: &str) -> Result<usize> {
+    let mut count = 0;
+    for target in TARGETS {
+        let folder = command::repository().join("fuzz/kept").join(target.name);
+        let Ok(entries) = fs::read_dir(folder) else { continue };
+        for entry in entries {
+            let path = entry?.path();
+            if !path.to_string_lossy().contains(filter) {
+                continue;
+            }
+            let bytes = fs::read(&path)?;
+            if let Err(panic) = catch_unwind(|| (target.run)(&bytes)) {
+                bail!("{} panics target {}: {}", path.display(), target.name, message(&*panic));
+            }
+            count += 1;
+        }
+    }
+    Ok(count)
 }
 
 fn limit_memory() -> Result<()> {

@@ -83,6 +83,22 @@ impl<'a> Builder<'a> {
         }
     }
 
+    /// Starts without types, with the strings of `btf` at their offsets, and with its header and layout section if
+    /// `with_layout`; else with the short header.
+    pub(crate) fn with_strings_of(btf: &Btf<'a>, with_layout: bool) -> Self {
+        let all = Self { count: 0, words: Vec::new(), ..Self::from_btf(btf) };
+        if with_layout {
+            return all;
+        }
+        Self { header_length: Header::CLASSIC, header_tail: Vec::new(), layout: Vec::new(), ..all }
+    }
+
+    /// Adds a record of these words: a whole one.
+    pub(crate) fn push_words(&mut self, words: impl IntoIterator<Item = u32>) -> TypeId {
+        self.words.extend(words);
+        self.give_id()
+    }
+
     /// Starts an empty blob with the byte order, base, header and layout section of `btf`.
     pub fn like(btf: &Btf<'a>) -> Self {
         Self::like_on(btf, btf.base().cloned())

@@ -117,6 +117,11 @@ pub enum Error {
         /// The size in bytes.
         size: u32,
     },
+    /// Two tables of a `.BTF.ext` section share bytes.
+    ExtOverlap {
+        /// The one that starts later.
+        table: &'static str,
+    },
     /// Names overlap each other so much that writing them one by one would blow up the blob.
     NamesOverlap,
     /// The BTF is not split on a base.
@@ -208,6 +213,7 @@ impl fmt::Display for Error {
                     "{table} of .BTF.ext has records of {size} bytes, which is none of the possible sizes"
                 )
             }
+            Self::ExtOverlap { table } => write!(f, "{table} of .BTF.ext overlaps the table ahead of it"),
             Self::NamesOverlap => write!(f, "names overlap each other too much to be written one by one"),
             Self::NotSplit => write!(f, "not split BTF: it stands on no base"),
             Self::NotDistillable { id, kind, by } if by.is_void() => {

@@ -156,7 +156,8 @@ impl<'a> Ext<'a> {
     /// Opens a section's bytes. Records larger than known here are read as far as they are known.
     ///
     /// # Errors
-    /// The header is not that of a `.BTF.ext`; or a table, a part or a record lies outside, or records are too small.
+    /// The header is not that of a `.BTF.ext`; or a table, a part or a record lies outside, records are too small, or
+    /// tables overlap.
     pub fn parse(data: &'a [u8]) -> Result<Self> {
         let truncated = |needed| Error::HeaderTruncated { needed, have: data.len() };
         let &[a, b, version, ..] = data else { return Err(truncated(CLASSIC)) };
@@ -203,7 +204,19 @@ impl<'a> Ext<'a> {
                 part.ok_or_else(|| outside.clone())?;
             }
         }
-        Ok(ext)
+        // Where two tables share bytes, giving one new numbers would break the other.
+        let mut used: Vec<(usize, usize, &str)> = ext
+            .tables
+            .iter()
+            .zip(SHAPES)
+            .filter(|(table, _)| table.end > 0)
+            .map(|(table, shape)| (table.start - 4, table.end, shape.name))
+            .collect();
+        used.sort_unstable();
+        match used.windows(2).find(|pair| pair[1].0 < pair[0].1) {
+            Some(pair) => Err(Error::ExtOverlap { table: pair[1].2 }),
+            None => Ok(ext),
+        }
     }
 
     /// Order of the bytes of all numbers.
@@ -365,6 +378,25 @@ mod tests {
         assert_eq!(moved.lines().next().unwrap().records[0].text, StringOffset(1030));
         let relocation = moved.relocations().next().unwrap().records[0];
         assert_eq!((relocation.type_id, relocation.access), (TypeId(112), StringOffset(1040)));
+    }
+
+    #[test]
+    fn tables_that_share_bytes_are_refused() {
+        let mut bytes = section(ByteOrder::Little);
+        // line_info where func_info is, and one that begins with its last word.
+        for offset in [0, 24] {
+            bytes[16..20].copy_from_slice(&u32::to_le_bytes(offset));
+            bytes[20..24].copy_from_slice(&u32::to_le_bytes(28));
+            bytes[32 + offset as usize] = 16;
+            assert!(Ext::parse(&bytes).is_err());
+        }
+        bytes[16..24].copy_from_slice(&[0; 8]);
+        bytes[24..28].copy_from_slice(&u32::to_le_bytes(0));
+        bytes[28..32].copy_from_slice(&u32::to_le_bytes(28));
+        bytes[8..16].copy_from_slice(&[0, 0, 0, 0, 28, 0, 0, 0]);
+        bytes[32] = 16;
+        bytes[40..44].copy_from_slice(&u32::to_le_bytes(1));
+        assert!(matches!(Ext::parse(&bytes), Err(Error::ExtOverlap { .. })));
     }
 
     #[test]

@@ -188,6 +188,11 @@ const SHAPES: [Shape; Kind::MAX as usize + 1] = [
 ];
 
 impl Shape {
+    /// Index of the first word of an element.
+    pub(crate) fn element(self, index: u32) -> usize {
+        3 + usize::from(self.info) + index as usize * usize::from(self.element)
+    }
+
     /// Indices of the words of a record with `vlen` elements that are type ids, in the order they stand.
     #[inline]
     pub(crate) fn references(self, vlen: u32) -> impl Iterator<Item = usize> {

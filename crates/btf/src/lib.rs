@@ -47,6 +47,7 @@ mod names;
 pub mod order;
 pub mod places;
 pub mod relocate;
+pub mod sanitize;
 pub mod size;
 pub mod split;
 mod strings;

@@ -258,6 +258,12 @@ impl<'a> Btf<'a> {
         }
     }
 
+    /// Where the record of an own type stands, in bytes from the start of the blob.
+    pub fn record_offset(&self, id: TypeId) -> Option<usize> {
+        let index = id.0.checked_sub(self.first_id)? as usize;
+        Some(self.types.start + *self.offsets.get(index)? as usize)
+    }
+
     #[inline]
     pub(crate) fn own(&self, index: usize) -> Type<'_> {
         let section = self.type_section();

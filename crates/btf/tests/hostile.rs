@@ -1,6 +1,6 @@
 //! No input makes this crate panic, hang, or take memory out of proportion.
 
-use btfkit_btf::check::{Format, Options, Profile, Rule, check, check_with};
+use btfkit_btf::check::{Options, Profile, Rule, Version, check, check_with};
 use btfkit_btf::{
     Array, Btf, Builder, ByteOrder, Enumerator, Error, IntEncoding, Kind, Linkage, Member, Param,
     SectionEntry, StringOffset, Type, TypeId, order,
@@ -53,11 +53,14 @@ fn fill(mut b: Builder<'_>) -> Builder<'_> {
     b
 }
 
+/// The last kernel before the layout section and wide counts.
+const CLASSIC: Version = Version::new(7, 0, 0);
+
 /// Asks for everything there is to ask.
 fn use_all(data: &[u8], base: Option<&Arc<Btf<'_>>>) {
-    for profile in [Profile::Vmlinux, Profile::Load] {
-        for format in [Format::Classic, Format::Current] {
-            let options = Options { format, limit: 3, ..Options::new(profile) };
+    for profile in [Profile::Vmlinux, Profile::Load, Profile::Object] {
+        for kernel in [Version::OLDEST, Version::new(5, 10, 0), CLASSIC, Version::NEWEST] {
+            let options = Options { kernel, limit: 3, ..Options::new(profile) };
             let report = check_with(data, base, &options);
             report.violations.iter().for_each(|violation| drop(violation.to_string()));
         }
@@ -211,27 +214,49 @@ fn the_limit_bounds_what_is_described_and_all_is_counted() {
 #[test]
 fn a_layout_section_and_wide_counts_are_for_new_kernels_only() {
     for order in [ByteOrder::Little, ByteOrder::Big] {
-        let verdict = |data: &[u8], format| {
-            check_with(data, None, &Options { format, ..Options::new(Profile::Vmlinux) })
+        let verdict = |data: &[u8], kernel| {
+            check_with(data, None, &Options { kernel, ..Options::new(Profile::Vmlinux) })
         };
         let data = fill(Builder::new(order).with_layout()).finish().unwrap();
-        assert!(verdict(&data, Format::Current).is_clean(), "{:?}", verdict(&data, Format::Current));
-        assert!(verdict(&data, Format::Classic).breaks(Rule::HeaderTail));
+        assert!(verdict(&data, Version::NEWEST).is_clean(), "{:?}", verdict(&data, Version::NEWEST));
+        assert!(verdict(&data, CLASSIC).breaks(Rule::HeaderTail));
         let mut odd = data.clone();
         // One entry less in the layout section, one byte at a time.
         let at = 28;
         for (cut, rule) in [(2u8, Rule::Layout), (4, Rule::SectionGap)] {
             let low = if order == ByteOrder::Little { at } else { at + 3 };
             odd[low] = data[low] - cut;
-            assert!(verdict(&odd, Format::Current).breaks(rule));
+            assert!(verdict(&odd, Version::NEWEST).breaks(rule));
         }
         let mut wide = Builder::new(order).with_wide_vlen();
         let name = wide.string(b"E");
         wide.enumeration(name, 4, false, &vec![Enumerator { name, value: 0 }; 0x1_0001]).unwrap();
         let data = wide.finish().unwrap();
-        assert!(verdict(&data, Format::Current).is_clean());
-        assert!(verdict(&data, Format::Classic).breaks(Rule::Info));
+        assert!(verdict(&data, Version::NEWEST).is_clean());
+        assert!(verdict(&data, CLASSIC).breaks(Rule::Info));
     }
+}
+
+#[test]
+fn a_kind_that_only_a_layout_section_knows_is_rewritten_with_it() {
+    let mut data = fill(Builder::new(ByteOrder::Little).with_layout()).finish().unwrap();
+    // The first record, an INT, becomes one of a kind that is told to be as long.
+    let layout = 32 + u32::from_le_bytes(data[24..28].try_into().unwrap()) as usize;
+    data.splice(layout..layout, [4, 0, 0, 0].repeat(8));
+    for field in [16, 28] {
+        let old = u32::from_le_bytes(data[field..field + 4].try_into().unwrap());
+        data[field..field + 4].copy_from_slice(&(old + 32).to_le_bytes());
+    }
+    let end = layout + 32 + 4 * 23;
+    data.copy_within(layout + 32..end, layout);
+    data[end - 32..end].copy_from_slice(&[4, 0, 0, 0].repeat(8));
+    data[32 + 7] = 25;
+    let btf = Btf::parse(&data).unwrap();
+    assert_eq!(btf.get(TypeId(1)).unwrap().kind(), Kind::Unknown(25));
+    let done = btfkit_btf::sanitize::sanitize(&btf, Version::new(6, 1, 0)).unwrap();
+    let now = Btf::parse(&done.bytes).unwrap();
+    assert_eq!(now.get(TypeId(1)).unwrap().kind(), Kind::Int);
+    assert_eq!(now.type_count(), btf.type_count() + done.added);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The `btfkit` program: one module a subcommand, and nothing about how things are computed.
 
 mod base;
+mod check;
 mod completions;
 mod debug;
 mod dedup;
@@ -59,6 +60,7 @@ enum Command {
     Sort(sort::Arguments),
     Distill(distill::Arguments),
     Relocate(relocate::Arguments),
+    Check(check::Arguments),
     Demo(demo::Arguments),
     Minimize(minimize::Arguments),
     Completions(completions::Arguments),
@@ -99,6 +101,7 @@ fn main() -> ExitCode {
         Command::Sort(arguments) => sort::run(&arguments),
         Command::Distill(arguments) => distill::run(&arguments),
         Command::Relocate(arguments) => relocate::run(&arguments),
+        Command::Check(arguments) => check::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Minimize(arguments) => minimize::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments),

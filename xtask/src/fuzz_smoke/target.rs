@@ -1,14 +1,16 @@
 //! What broken inputs are fed to. Shared by `cargo xtask fuzz-smoke` and the targets in `fuzz/`.
 
+#[path = "target/parts.rs"]
+mod parts;
+#[path = "target/toolbox.rs"]
+mod toolbox;
+
 use std::sync::Arc;
 
-use btfkit_btf::check::{Profile, check};
-use btfkit_btf::distill::distill;
-use btfkit_btf::dump::{Output, json, raw};
-use btfkit_btf::minimize::{self, Needs};
-use btfkit_btf::relocate::relocate;
-use btfkit_btf::size::Size;
-use btfkit_btf::{Btf, core, diff, merge, order, places, split};
+use btfkit_btf::check::{self, Profile, Version, check, check_with};
+use btfkit_btf::dedup::deduplicate;
+use btfkit_btf::sanitize::sanitize;
+use btfkit_btf::{Btf, Builder, declaration, order};
 use btfkit_encode::object::Object;
 use btfkit_encode::object::companion::Companions;
 use btfkit_encode::{Options, encode};
@@ -23,71 +25,73 @@ pub(crate) struct Target {
 }
 
 /// All targets.
-pub(crate) const TARGETS: [Target; 3] = [
+pub(crate) const TARGETS: &[Target] = &[
     Target { name: "btf", folders: &["btf"], run: read_btf },
+    Target { name: "header", folders: &["header"], run: parts::read_header },
+    Target { name: "types", folders: &["types"], run: parts::read_types },
+    Target { name: "strings", folders: &["strings"], run: parts::read_strings },
+    Target { name: "split", folders: &["split"], run: parts::read_split },
+    Target { name: "ext", folders: &["ext"], run: parts::read_ext },
     Target { name: "elf", folders: &["elf"], run: read_elf },
     Target { name: "dwarf", folders: &["dwarf"], run: encode_dwarf },
 ];
 
-/// Checks a BTF, opens it alone and on itself, asks for everything in it, prints it, and puts its types into another
-/// order.
+/// Feeds an input to the target of this name.
+#[allow(dead_code)]
+pub(crate) fn run(name: &str, input: &[u8]) -> bool {
+    TARGETS.iter().filter(|target| target.name == name).any(|target| (target.run)(input))
+}
+
+/// The header of the sound BTF that the target `header` puts another one on.
+pub(crate) fn header_of_sound() -> Vec<u8> {
+    parts::sound()[..24].to_vec()
+}
+
+/// Checks a BTF, opens it alone and on itself, asks for everything in it, prints it, and does to it whatever can be done
+/// to BTF.
 pub(crate) fn read_btf(input: &[u8]) -> bool {
     let _ = (check(input, None, Profile::Vmlinux), check(input, None, Profile::Load));
     let Ok(btf) = Btf::parse(input) else { return false };
     ask(&btf);
+    rewrite(&btf);
     for order in [order::by_name(&btf), order::leaves_first(&btf)].into_iter().flatten() {
         let _ = order::permute(&btf, &order);
     }
-    reshape(&btf);
-    keep_parts(&btf);
+    toolbox::reshape(&btf);
+    toolbox::keep_parts(&btf);
     let base = Arc::new(btf);
     if let Ok(split) = Btf::parse_split(input, Arc::clone(&base)) {
         ask(&split);
-        reshape(&split);
-        let _ = relocate(&split, Arc::clone(&base));
-        if let Ok(distilled) = distill(&split) {
-            let small = Arc::new(Btf::parse(distilled.base).expect("a distilled base is BTF"));
-            let split = Btf::parse_split(distilled.split, small).expect("what stands on it is BTF");
-            let _ = relocate(&split, base);
-        }
+        toolbox::reshape(&split);
+        toolbox::move_to(&split, base);
     }
     true
 }
 
-/// Compares a BTF with itself, takes its variables out, and merges it with itself.
-fn reshape(btf: &Btf<'_>) {
-    if let Ok(diff) = diff::compare(btf, btf) {
-        assert!(diff.is_empty(), "a BTF differs from itself");
-    }
-    let _ = (split::variables(btf, false), split::variables(btf, true), places::merge_equal(btf));
-    for flatten in [false, true] {
-        let _ =
-            merge::merge(&[btf, btf], flatten, |_, _| Vec::new()).and_then(|merged| merged.builder.finish());
-    }
-}
-
-/// Minimises a BTF for itself as an object, and compares its first types with themselves.
-fn keep_parts(btf: &Btf<'_>) {
-    let Ok(target) = core::Target::new(btf, []) else { return };
-    let sections = vec![&b"fentry/main"[..], b"lsm/x", b"tp_btf/x"];
-    if let Ok(needs) = Needs::of(&minimize::Object { btf, ext: None, sections })
-        && let Ok(minimized) = minimize::minimize(&target, &[needs])
-    {
-        Btf::parse(minimized.bytes).expect("a minimised BTF is BTF");
-    }
-    for ty in btf.types().take(4) {
-        let place = core::Place { btf: 0, id: ty.id() };
-        let _ = core::types::compatible(btf, ty.id(), &target, place, &mut core::Effort::new(10_000), |_| {});
-        let _ = core::types::matches(btf, ty.id(), &target, place, &mut core::Effort::new(10_000), |_| {});
-        let steps: Vec<_> = ty
-            .members()
-            .take(1)
-            .map(|member| core::Step::Member {
-                name: ty.string(member.name).to_vec(),
-                type_id: member.type_id,
-            })
-            .collect();
-        let _ = core::field::find(btf, &target, place, &steps, &mut core::Effort::new(10_000));
+/// Writes it again, deduplicated, and for old kernels: those take what newer ones do.
+fn rewrite(btf: &Btf<'_>) {
+    assert!(Builder::from_btf(btf).finish().is_ok());
+    let _ = deduplicate(btf);
+    let clean = |data: &[u8], kernel| {
+        check_with(
+            data,
+            btf.base(),
+            &check::Options { kernel, limit: 1, ..check::Options::new(Profile::Vmlinux) },
+        )
+    };
+    let was_clean = clean(btf.bytes(), Version::NEWEST).is_clean();
+    for kernel in [Version::OLDEST, Version::new(5, 10, 0), Version::new(6, 1, 0)] {
+        let Ok(done) = sanitize(btf, kernel) else { continue };
+        let now = match btf.base() {
+            Some(base) => Btf::parse_split(&done.bytes, base.clone()),
+            None => Btf::parse(&done.bytes),
+        };
+        let now = now.expect("what is rewritten can be read");
+        assert_eq!(now.type_count(), btf.type_count() + done.added, "ids stay");
+        let report = clean(&done.bytes, kernel);
+        // Before Linux 5.5 there are things that cannot be said in another way.
+        let can_be_said = kernel > Version::OLDEST;
+        assert!(!was_clean || !can_be_said || report.is_clean(), "{kernel}: {}", report.violations[0]);
     }
 }
 
@@ -96,6 +100,7 @@ fn ask(btf: &Btf<'_>) {
         // The size of a broken BTF's type is an error, or not; asking is what matters.
         let _ = (btf.size_of(ty.id()), btf.skip_modifiers(ty.id()));
         ty.for_each_reference(|id| drop(btf.get(id)));
+        let _ = declaration::define(btf, ty);
         let _ = (ty.name_str(), ty.members().count(), ty.enumerators().count(), ty.params().count());
         let _ =
             (ty.section_entries().count(), ty.array(), ty.int_encoding(), ty.linkage(), ty.component_index());
@@ -104,27 +109,7 @@ fn ask(btf: &Btf<'_>) {
             "a type is not found by its name"
         );
     }
-    show(btf);
-}
-
-/// Prints every type in each form, and counts every byte once.
-fn show(btf: &Btf<'_>) {
-    let (mut lines, mut text) = (Vec::new(), Vec::new());
-    let (mut raw_output, mut output) = (Output::new(&mut lines), Output::new(&mut text));
-    let mut document = json::Document::new(btf);
-    document.begin(&mut output);
-    for ty in btf.types() {
-        let written = raw::write(&mut raw_output, ty).and_then(|()| document.write(&mut output, ty));
-        assert!(written.is_ok(), "memory can be written to");
-    }
-    document.end(&mut output);
-    let written = raw_output.finish().and_then(|()| output.finish());
-    assert!(written.is_ok(), "memory can be written to");
-    let json = std::str::from_utf8(&text).ok();
-    assert!(json.is_some_and(|json| json.lines().count() <= 2 + btf.types().len()), "a dump is not JSON");
-    let size = Size::of(btf);
-    let parts = size.header + size.layout + size.unused + size.type_share().bytes + size.string_share().bytes;
-    assert_eq!(parts - size.overlapping, size.total, "the bytes of a BTF do not add up");
+    toolbox::show(btf);
 }
 
 /// Opens an ELF file and asks for every section, relocated and decompressed, and every symbol.

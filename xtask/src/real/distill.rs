@@ -90,7 +90,7 @@ fn alike(ty: Type<'_>) -> (Kind, u32, bool, Option<u32>, Vec<String>) {
     parts.extend(ty.params().map(|each| string(each.name)));
     parts.extend(ty.section_entries().map(|each| format!("{} {}", each.offset, each.size)));
     parts.extend(ty.array().map(|array| array.count.to_string()));
-    parts.extend(ty.int_encoding().map(btfkit_btf::IntEncoding::word.to_string()));
+    parts.extend(ty.int_encoding().map(|encoding| encoding.word().to_string()));
     parts.extend(ty.linkage().map(|linkage| linkage.number().to_string()));
     parts.extend(ty.component_index().map(|index| index.to_string()));
     (ty.kind(), ty.vlen(), ty.kind_flag(), ty.size(), parts)

@@ -1,35 +1,41 @@
 //! Each record by itself: what can be told without looking at another record.
 
-use super::names::Names;
-use super::{Findings, Rule};
+use super::names::{Fault, Names};
+use super::{Feature, Findings, Rule};
 use crate::{Btf, Error, Kind, StringOffset, Type};
 
 /// The largest type id that can be written down.
 const TYPE_MAX: u32 = 0xf_ffff;
 /// The last type that the kernel's table has room for, `void` and a spare one counted.
 const LAST_TYPE: u32 = TYPE_MAX - 1;
-/// The last kind of the classic form.
-const CLASSIC_KIND_MAX: u8 = 19;
-/// Bits of the info word that the classic form does not use.
-const CLASSIC_INFO_RESERVED: u32 = !0x9f00_ffff;
+/// The largest type id before [`Feature::ManyTypes`].
+const OLD_TYPE_MAX: u32 = 0xffff;
+/// Bits of the info word that were not used before [`Feature::WideCounts`].
+const OLD_INFO_RESERVED: u32 = !0x9f00_ffff;
 
 /// Checks every own record. `stop` says why reading records stopped before the end of the section.
 pub(super) fn check(findings: &mut Findings, btf: &Btf<'_>, stop: Option<Error>) {
-    let names = Names { btf };
+    let names = Names::new(btf, findings.options.kernel);
     for ty in btf.types() {
         Record { findings, names, ty }.check();
     }
+    let place = |offset: u32| Some((btf.header().length + btf.header().type_offset + offset) as usize);
     match stop {
         Some(Error::UnknownKind { id, kind, offset }) => {
-            findings
-                .blob(Rule::KnownKind, format_args!("type {id} at offset {offset}, kind {}", kind.number()));
+            let detail = format_args!("type {id}, kind {}", kind.number());
+            findings.blob(Rule::KnownKind, place(offset), detail);
         }
-        Some(other) => findings.blob(Rule::Record, format_args!("{other}")),
+        Some(Error::TypeTruncated { id, offset }) => {
+            findings.blob(Rule::Record, place(offset), format_args!("type {id}"));
+        }
+        Some(other) => findings.blob(Rule::Record, None, format_args!("{other}")),
         None => {}
     }
     let last = btf.next_id().0 - 1;
     if last > LAST_TYPE {
-        findings.blob(Rule::TypeCount, format_args!("{last}"));
+        findings.blob(Rule::TypeCount, None, format_args!("{last}"));
+    } else if last > OLD_TYPE_MAX && !findings.takes(Feature::ManyTypes) {
+        findings.blob_since(Some(Feature::ManyTypes), Rule::TypeCount, None, format_args!("{last}"));
     }
 }
 
@@ -43,16 +49,20 @@ struct Record<'f, 'a> {
 impl Record<'_, '_> {
     fn check(&mut self) {
         let (ty, kind) = (self.ty, self.ty.kind());
-        if self.findings.is_classic() && ty.word(1) & CLASSIC_INFO_RESERVED != 0 {
-            self.fault(Rule::Info, format_args!("{:#010x}", ty.word(1)));
-        }
-        if matches!(kind, Kind::Unknown(_)) || self.findings.is_classic() && kind.number() > CLASSIC_KIND_MAX
-        {
+        if matches!(kind, Kind::Unknown(_)) {
             self.fault(Rule::KnownKind, format_args!("{}", kind.number()));
             return;
         }
+        if let Some(feature) = Feature::of_kind(kind).filter(|&feature| !self.findings.takes(feature)) {
+            self.since(feature, Rule::KnownKind, format_args!("kind {}", kind.number()));
+            return;
+        }
+        if ty.word(1) & OLD_INFO_RESERVED != 0 && !self.findings.takes(Feature::WideCounts) {
+            self.since(Feature::WideCounts, Rule::Info, format_args!("{} elements", ty.vlen()));
+        }
+        self.kind_flag();
         if !self.names.contains(ty.name_offset()) {
-            self.fault(Rule::NameOffset, format_args!("{}", ty.name_offset()));
+            self.far_name(ty.name_offset(), None);
         } else {
             self.name();
         }
@@ -65,12 +75,11 @@ impl Record<'_, '_> {
             }
             Kind::Struct | Kind::Union => self.members(),
             Kind::Enum | Kind::Enum64 => self.enumerators(),
-            Kind::Func if ty.vlen() > 1 => {
-                self.fault(Rule::FunctionLinkage, format_args!("{}", ty.vlen()));
-            }
+            Kind::Func => self.function(),
             Kind::Var => {
-                self.type_number(ty.word(2), true, None);
-                if ty.word(3) > 1 {
+                let external = ty.word(3) == 2 && self.findings.is_object();
+                self.type_number(ty.word(2), !external, None);
+                if ty.word(3) > 1 && !external {
                     self.fault(Rule::VariableLinkage, format_args!("{}", ty.word(3)));
                 }
             }
@@ -87,8 +96,9 @@ impl Record<'_, '_> {
 
     /// The type's own name.
     fn name(&mut self) {
-        let (names, name) = (self.names, self.ty.name_offset());
-        let (fine, rule) = match self.ty.kind() {
+        let (names, name, kind) = (self.names, self.ty.name_offset(), self.ty.kind());
+        let bad = |is_bad: bool| is_bad.then_some(Fault::Bad);
+        let (fault, rule) = match kind {
             Kind::Ptr
             | Kind::Array
             | Kind::Volatile
@@ -96,20 +106,66 @@ impl Record<'_, '_> {
             | Kind::Restrict
             | Kind::FuncProto
             | Kind::LocParam
-            | Kind::LocProto => (name.is_empty(), Rule::NoName),
+            | Kind::LocProto => (bad(!name.is_empty()), Rule::NoName),
             Kind::Fwd | Kind::Typedef | Kind::Func | Kind::Var => {
-                (!name.is_empty() && names.is_identifier(name), Rule::Name)
+                (bad(name.is_empty()).or_else(|| names.identifier_fault(name, kind)), Rule::Name)
             }
             Kind::Struct | Kind::Union | Kind::Enum | Kind::Enum64 => {
-                (names.is_optional_identifier(name), Rule::Name)
+                (names.optional_identifier_fault(name, kind), Rule::Name)
             }
-            Kind::DataSec | Kind::LocSec => (names.is_section(name), Rule::SectionName),
-            Kind::DeclTag | Kind::TypeTag => (names.is_text(name), Rule::TagValue),
+            Kind::DataSec | Kind::LocSec => (names.section_fault(name), Rule::SectionName),
+            Kind::DeclTag | Kind::TypeTag => (bad(!names.is_text(name)), Rule::TagValue),
             // The names of integers and floating point numbers are free.
-            Kind::Int | Kind::Float | Kind::Void | Kind::Unknown(_) => (true, Rule::Name),
+            Kind::Int | Kind::Float | Kind::Void | Kind::Unknown(_) => (None, Rule::Name),
         };
-        if !fine {
-            self.fault(rule, format_args!("string offset {name}"));
+        self.name_fault(fault, rule, name, None);
+    }
+
+    /// Notes what is wrong with a name.
+    fn name_fault(&mut self, fault: Option<Fault>, rule: Rule, name: StringOffset, element: Option<u32>) {
+        match fault {
+            None => {}
+            Some(Fault::Bad) => self.element_fault(rule, element, format_args!("string offset {name}")),
+            Some(Fault::Since(feature)) => {
+                let length = self.ty.string(name).len();
+                self.findings.since(feature, rule, self.ty, element, format_args!("{length} bytes"));
+            }
+        }
+    }
+
+    /// A name that is not in the strings, or where this kernel does not look.
+    fn far_name(&mut self, name: StringOffset, element: Option<u32>) {
+        let detail = format_args!("{name}");
+        if self.names.is_too_far(name) {
+            self.findings.since(Feature::ManyTypes, Rule::NameOffset, self.ty, element, detail);
+        } else {
+            self.element_fault(Rule::NameOffset, element, detail);
+        }
+    }
+
+    /// The kind flag where its meaning came later than the kind.
+    fn kind_flag(&mut self) {
+        let feature = match self.ty.kind() {
+            Kind::Struct | Kind::Union | Kind::Fwd => Feature::KindFlag,
+            Kind::Enum => Feature::SignedEnums,
+            Kind::TypeTag | Kind::DeclTag => Feature::TagFlag,
+            _ => return,
+        };
+        if self.ty.kind_flag() && !self.findings.takes(feature) {
+            let rule = if feature == Feature::KindFlag { Rule::Info } else { Rule::NoKindFlag };
+            self.since(feature, rule, format_args!(""));
+        }
+    }
+
+    fn function(&mut self) {
+        let linkage = self.ty.vlen();
+        if linkage == 2 && self.findings.is_object() {
+            return;
+        }
+        if linkage > 1 {
+            self.fault(Rule::FunctionLinkage, format_args!("{linkage}"));
+        } else if linkage > 0 && !self.findings.takes(Feature::GlobalFunctions) {
+            self.since(Feature::GlobalFunctions, Rule::FunctionLinkage, format_args!("{linkage}"));
         }
     }
 
@@ -165,6 +221,8 @@ impl Record<'_, '_> {
         }
         if offset + bits > 128 {
             self.fault(Rule::IntWidth, format_args!("{} bits", offset + bits));
+        } else if offset + bits > 64 && !self.findings.takes(Feature::WideIntegers) {
+            self.since(Feature::WideIntegers, Rule::IntWidth, format_args!("{} bits", offset + bits));
         } else if (offset + bits).div_ceil(8) > self.ty.raw_size() {
             self.fault(Rule::IntSize, format_args!("{} bits, {} bytes", offset + bits, self.ty.raw_size()));
         }
@@ -175,9 +233,7 @@ impl Record<'_, '_> {
         let mut last = 0;
         for (index, member) in self.ty.members().enumerate() {
             let element = Some(index as u32);
-            if !self.element_name(member.name, element, false) {
-                self.element_fault(Rule::MemberName, element, format_args!("string offset {}", member.name));
-            }
+            self.element_name(Rule::MemberName, member.name, element, false);
             self.type_number(member.type_id.0, true, element);
             let offset = member.bit_offset;
             if union && offset != 0 {
@@ -195,20 +251,26 @@ impl Record<'_, '_> {
         let size = self.ty.raw_size();
         if size > 8 || !size.is_power_of_two() {
             self.fault(Rule::EnumSize, format_args!("{size}"));
+        } else if size != 4 && !self.findings.takes(Feature::EnumSizes) {
+            self.since(Feature::EnumSizes, Rule::EnumSize, format_args!("{size}"));
         }
         let step = if self.ty.kind() == Kind::Enum64 { 3 } else { 2 };
         for index in 0..self.ty.vlen() {
             let name = StringOffset(self.ty.word(3 + index as usize * step));
-            if !self.element_name(name, Some(index), true) {
-                self.element_fault(Rule::EnumeratorName, Some(index), format_args!("string offset {name}"));
-            }
+            self.element_name(Rule::EnumeratorName, name, Some(index), true);
         }
     }
 
     fn section_entries(&mut self) {
         let size = u64::from(self.ty.raw_size());
+        if size == 0 && self.findings.is_object() {
+            return;
+        }
         if size == 0 {
             self.fault(Rule::SectionSize, format_args!(""));
+        }
+        if self.ty.vlen() == 0 && !self.findings.takes(Feature::EmptySections) {
+            self.since(Feature::EmptySections, Rule::SectionSize, format_args!("no variables"));
         }
         let mut end = 0;
         for (index, entry) in self.ty.section_entries().enumerate() {
@@ -232,24 +294,32 @@ impl Record<'_, '_> {
         }
     }
 
-    /// Whether an element's name is fine, apart from its place, about which this tells itself.
-    fn element_name(&mut self, name: StringOffset, element: Option<u32>, required: bool) -> bool {
+    fn element_name(&mut self, rule: Rule, name: StringOffset, element: Option<u32>, required: bool) {
+        let kind = self.ty.kind();
         if !self.names.contains(name) {
-            self.element_fault(Rule::NameOffset, element, format_args!("{name}"));
-            return true;
+            self.far_name(name, element);
+        } else if required && name.is_empty() {
+            self.name_fault(Some(Fault::Bad), rule, name, element);
+        } else {
+            self.name_fault(self.names.optional_identifier_fault(name, kind), rule, name, element);
         }
-        if name.is_empty() { !required } else { self.names.is_identifier(name) }
     }
 
     /// A type id that may not exist yet, but could.
     fn type_number(&mut self, id: u32, required: bool, element: Option<u32>) {
         if id > TYPE_MAX || required && id == 0 {
             self.element_fault(Rule::TypeNumber, element, format_args!("{id}"));
+        } else if id > OLD_TYPE_MAX && !self.findings.takes(Feature::ManyTypes) {
+            self.findings.since(Feature::ManyTypes, Rule::TypeNumber, self.ty, element, format_args!("{id}"));
         }
     }
 
     fn fault(&mut self, rule: Rule, detail: std::fmt::Arguments<'_>) {
         self.findings.ty(rule, self.ty, detail);
+    }
+
+    fn since(&mut self, feature: Feature, rule: Rule, detail: std::fmt::Arguments<'_>) {
+        self.findings.since(feature, rule, self.ty, None, detail);
     }
 
     fn element_fault(&mut self, rule: Rule, element: Option<u32>, detail: std::fmt::Arguments<'_>) {

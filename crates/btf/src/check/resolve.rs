@@ -8,8 +8,8 @@
 //! After a fault, the types on the stack count as failed, and nothing more is said of those that are made of them.
 
 use super::members::{Place, is_regular};
-use super::names::Names;
-use super::{Findings, Rule};
+use super::names::{Fault, Names};
+use super::{Feature, Findings, Rule};
 use crate::{Btf, Kind, StringOffset, Type, TypeId};
 
 /// Entries of the kernel's stack.
@@ -73,6 +73,8 @@ enum Step {
     Push(TypeId),
     Done(Resolved),
     Fault(Rule, Option<u32>),
+    /// Newer kernels go on.
+    Since(Feature, Rule, Option<u32>),
     /// Made of a type that failed.
     Spoilt,
 }
@@ -144,6 +146,10 @@ impl<'a> Resolver<'_, 'a> {
                     self.stack.pop();
                 }
                 Step::Fault(rule, element) => self.fail(id, rule, element),
+                Step::Since(feature, rule, element) => {
+                    self.findings.since(feature, rule, ty, element, format_args!(""));
+                    self.abandon();
+                }
                 Step::Spoilt => self.abandon(),
             }
         }
@@ -250,6 +256,9 @@ impl<'a> Resolver<'_, 'a> {
 
     fn variable(&mut self, ty: Type<'a>) -> Step {
         let id = ty.raw_type_id();
+        if id.is_void() && ty.word(3) == 2 && self.findings.is_object() {
+            return Step::Done(Resolved::default());
+        }
         let Some(target) = self.target(id) else { return Step::Fault(Rule::VariableType, None) };
         if self.must_push(target) {
             return Step::Push(id);
@@ -336,7 +345,11 @@ impl<'a> Resolver<'_, 'a> {
     fn function(&mut self, ty: Type<'a>) -> Step {
         let proto = self.btf.get(ty.raw_type_id()).ok().filter(|proto| proto.kind() == Kind::FuncProto);
         let Some(proto) = proto else { return Step::Fault(Rule::FunctionProto, None) };
-        match proto.params().position(|param| param.name.is_empty() && !param.type_id.is_void()) {
+        let mut params = proto.params();
+        match params.position(|param| param.name.is_empty() && !param.type_id.is_void()) {
+            Some(_) if ty.vlen() == 2 && self.findings.is_object() => {
+                Step::Done(Resolved { id: proto.id(), size: 0 })
+            }
             Some(index) => Step::Fault(Rule::ParamNamed, Some(index as u32)),
             None => Step::Done(Resolved { id: proto.id(), size: 0 }),
         }
@@ -365,11 +378,21 @@ impl<'a> Resolver<'_, 'a> {
     }
 
     fn data_section(&mut self, ty: Type<'a>, next: u32) -> Step {
-        self.mode = Mode::Undecided;
+        // Kernels that do not yet, go on as the variable before has them: behind a pointer, nothing but modifiers and
+        // pointers is followed.
+        if self.findings.takes(Feature::SectionModes) {
+            self.mode = Mode::Undecided;
+        }
         for index in next..ty.vlen() {
             let at = 3 + index as usize * 3;
             let id = TypeId(ty.word(at));
-            let variable = self.btf.get(id).ok().filter(|variable| variable.kind() == Kind::Var);
+            let variable = self.btf.get(id).ok();
+            // What is external is for the loader to place.
+            let is_external = |ty: Type<'_>| ty.linkage() == Some(crate::Linkage::Extern);
+            if self.findings.is_object() && variable.is_some_and(is_external) {
+                continue;
+            }
+            let variable = variable.filter(|variable| variable.kind() == Kind::Var);
             let Some(variable) = variable else { return Step::Fault(Rule::EntryVariable, Some(index)) };
             if self.must_push(variable) {
                 // The kernel does not come back to this entry: only where the variable was resolved before, as one
@@ -380,6 +403,9 @@ impl<'a> Resolver<'_, 'a> {
             match self.sized(variable.raw_type_id()) {
                 Sized::Yes(_, size) if ty.word(at + 2) < size => {
                     return Step::Fault(Rule::EntryShort, Some(index));
+                }
+                Sized::No if self.state(id) == State::New => {
+                    return Step::Since(Feature::SectionModes, Rule::EntryVariable, Some(index));
                 }
                 Sized::No if self.state(id) != State::Failed => {
                     return Step::Fault(Rule::EntryVariable, Some(index));
@@ -406,12 +432,21 @@ impl<'a> Resolver<'_, 'a> {
             }
             count = last;
         }
-        let names = Names { btf: self.btf };
+        let names = Names::new(self.btf, self.findings.options.kernel);
         for index in 0..count {
             let (name, id) = param(index);
-            let fine = name.is_empty() || names.contains(name) && names.is_identifier(name);
-            if !fine {
-                self.findings.element(Rule::ParamName, ty, Some(index), format_args!("string offset {name}"));
+            let fault = if !name.is_empty() && !names.contains(name) {
+                Some(Fault::Bad)
+            } else {
+                names.optional_identifier_fault(name, ty.kind())
+            };
+            let detail = format_args!("string offset {name}");
+            match fault {
+                Some(Fault::Bad) => self.findings.element(Rule::ParamName, ty, Some(index), detail),
+                Some(Fault::Since(feature)) => {
+                    self.findings.since(feature, Rule::ParamName, ty, Some(index), detail);
+                }
+                None => {}
             }
             if !self.is_value(id) {
                 self.findings.element(Rule::ParamType, ty, Some(index), format_args!("{id}"));

@@ -242,6 +242,100 @@ pub(crate) fn all() -> Vec<Case> {
                 d.record("f", info(FUNC, 0, bad), proto, &[]);
             })
         }),
+        // The same for every other kind that has none.
+        case(NoName, |bad| named(9, if bad { "v" } else { "" }, 1)),
+        case(NoName, |bad| named(11, if bad { "r" } else { "" }, 1)),
+        case(Name, |bad| named(UNION, if bad { "u u" } else { "u_u" }, 1)),
+        case(Name, |bad| named(ENUM64, if bad { "e/" } else { "e" }, 8)),
+        case(Name, |bad| {
+            types(|d| {
+                let proto = d.proto(0, &[]);
+                d.record(if bad { "" } else { "f.isra.0" }, info(FUNC, 0, false), proto, &[]);
+            })
+        }),
+        case(Name, |bad| {
+            types(|d| {
+                d.variable(if bad { "v v" } else { "v.1" }, 1);
+            })
+        }),
+        case(NoElements, |bad| {
+            types(|d| {
+                d.record("", info(ARRAY, u32::from(bad), false), 0, &[1, 1, 2]);
+            })
+        }),
+        case(NoElements, |bad| {
+            types(|d| {
+                d.record("f", info(FWD, u32::from(bad), false), 0, &[]);
+            })
+        }),
+        case(NoElements, |bad| {
+            types(|d| {
+                d.record("t", info(TYPEDEF, u32::from(bad), false), 1, &[]);
+            })
+        }),
+        case(NoElements, |bad| {
+            types(|d| {
+                d.record("v", info(VAR, u32::from(bad), false), 1, &[0]);
+            })
+        }),
+        case(NoElements, |bad| {
+            types(|d| {
+                d.record("t", info(TYPE_TAG, u32::from(bad), false), 1, &[]);
+            })
+        }),
+        case(NoElements, |bad| {
+            types(|d| {
+                let s = d.structure("s", false, 4, &[]);
+                d.record("t", info(DECL_TAG, u32::from(bad), false), s, &[u32::MAX]);
+            })
+        }),
+        case(NoKindFlag, |bad| types(|d| d.types[1] |= u32::from(bad) << 31)),
+        case(NoKindFlag, |bad| {
+            types(|d| {
+                d.record("", info(PTR, 0, bad), 1, &[]);
+            })
+        }),
+        case(NoKindFlag, |bad| {
+            types(|d| {
+                d.record("", info(ARRAY, 0, bad), 0, &[1, 1, 2]);
+            })
+        }),
+        case(NoKindFlag, |bad| {
+            types(|d| {
+                d.record("t", info(TYPEDEF, 0, bad), 1, &[]);
+            })
+        }),
+        case(NoKindFlag, |bad| {
+            types(|d| {
+                d.record("", info(FUNC_PROTO, 0, bad), 0, &[]);
+            })
+        }),
+        case(NoKindFlag, |bad| {
+            types(|d| {
+                d.record("v", info(VAR, 0, bad), 1, &[0]);
+            })
+        }),
+        case(NoKindFlag, |bad| {
+            types(|d| {
+                d.record(".data", info(DATASEC, 0, bad), 4, &[]);
+            })
+        }),
+        case(NoKindFlag, |bad| {
+            types(|d| {
+                d.record("f", info(FLOAT, 0, bad), 4, &[]);
+            })
+        }),
+        along(TypeNumber, &[EntryVariable], |bad| {
+            types(|d| {
+                let v = d.variable("v", 1);
+                d.section(".data", 4, &[[if bad { 0 } else { v }, 0, 4]]);
+            })
+        }),
+        along(TypeNumber, &[ArrayIndex], |bad| {
+            types(|d| {
+                d.record("", info(ARRAY, 0, false), 0, &[1, u32::from(!bad), 2]);
+            })
+        }),
         case(NoSize, |bad| {
             types(|d| {
                 d.record("", info(ARRAY, 0, false), u32::from(bad), &[1, 1, 2]);
@@ -551,6 +645,50 @@ pub(crate) fn all() -> Vec<Case> {
             })
         }),
         case(EntryShort, |bad| two_variables(16, [0, if bad { 3 } else { 4 }], [8, 4])),
+        // What may refer, but not be referred to: neither behind modifiers, nor as member, element or parameter.
+        case(Target, |bad| {
+            types(|d| {
+                let v = d.variable("v", 1);
+                d.reference(TYPEDEF, "t", if bad { v } else { 1 });
+            })
+        }),
+        case(ArrayElement, |bad| {
+            types(|d| {
+                let v = d.variable("v", 1);
+                d.record("", info(ARRAY, 0, false), 0, &[if bad { v } else { 1 }, 1, 2]);
+            })
+        }),
+        case(MemberType, |bad| {
+            types(|d| {
+                let s = d.section(".data", 4, &[]);
+                d.structure("s", false, 4, &[("m", if bad { s } else { 1 }, 0)]);
+            })
+        }),
+        case(MemberType, |bad| {
+            types(|d| {
+                let proto = d.proto(0, &[]);
+                let f = d.record("f", info(FUNC, 0, false), proto, &[]);
+                d.structure("s", false, 4, &[("m", if bad { f } else { 1 }, 0)]);
+            })
+        }),
+        case(ParamType, |bad| {
+            types(|d| {
+                let proto = d.proto(0, &[]);
+                d.proto(0, &[("p", if bad { proto } else { 1 })]);
+            })
+        }),
+        case(ReturnType, |bad| {
+            types(|d| {
+                let fwd = d.reference(FWD, "f", 0);
+                d.proto(if bad { fwd } else { 1 }, &[]);
+            })
+        }),
+        case(VariableType, |bad| {
+            types(|d| {
+                let proto = d.proto(0, &[]);
+                d.variable("v", if bad { proto } else { 1 });
+            })
+        }),
         case(TagTarget, |bad| {
             types(|d| {
                 let s = d.structure("s", false, 4, &[]);

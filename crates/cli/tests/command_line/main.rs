@@ -1,5 +1,6 @@
 //! Whole command lines against the built program: what it prints, where, and how it exits.
 
+mod check;
 mod debug;
 mod diff;
 mod distill;

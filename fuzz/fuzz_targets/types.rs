@@ -1,0 +1,11 @@
+//! The type section of a BTF: `cargo +nightly fuzz run types fuzz/corpus/types fuzz/seeds/types`.
+
+#![no_main]
+
+#[allow(dead_code)]
+#[path = "../../xtask/src/fuzz_smoke/target.rs"]
+mod target;
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| {
+    let _ = target::run("types", input);
+});

@@ -4,8 +4,8 @@
 //! drop. Downloads are kept in `deb/`, what is unpacked from them in a folder named by package file and hash, so an
 //! entry of the cache is never wrong, only superfluous. Without a network the newest cached kernel serves.
 
-mod apt;
-mod cache;
+pub(crate) mod apt;
+pub(crate) mod cache;
 mod kernel;
 mod peer;
 

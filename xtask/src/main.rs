@@ -1,4 +1,4 @@
-//! What developers of btfkit run: `cargo xtask test|fixtures|compare|bench|fuzz-smoke`.
+//! What developers of btfkit run: `cargo xtask test|fixtures|compare|bench|kernel|fuzz-smoke`.
 //!
 //! One file per subcommand. The checks against real kernels are in `real/`, what they need from Debian in `fixtures/`.
 
@@ -8,6 +8,7 @@ mod compare;
 mod fast;
 mod fixtures;
 mod fuzz_smoke;
+mod kernel;
 mod real;
 mod test;
 mod verdict;
@@ -31,6 +32,7 @@ enum Task {
     Compare(compare::Arguments),
     Bench(bench::Arguments),
     FuzzSmoke(fuzz_smoke::Arguments),
+    Kernel(kernel::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -40,6 +42,7 @@ fn main() -> ExitCode {
         Task::Compare(arguments) => compare::run(&arguments),
         Task::Bench(arguments) => bench::run(&arguments),
         Task::FuzzSmoke(arguments) => fuzz_smoke::run(&arguments),
+        Task::Kernel(arguments) => kernel::run(&arguments),
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");

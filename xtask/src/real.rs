@@ -62,6 +62,7 @@ pub(crate) fn run(tally: &mut Tally, btfkit: Option<&Path>) {
         bpftool: crate::fixtures::bpftool(),
         libbpf: crate::fixtures::libbpf().and_then(|()| Libbpf::compile(folder.path())),
     };
+    crate::kernel::check(tally, encoder.program());
     for (package, kernel) in kernels {
         match kernel {
             Ok(kernel) => check_kernel(tally, &kernel, &encoder, &peers, folder.path()),
@@ -115,7 +116,7 @@ fn check_kernel(tally: &mut Tally, kernel: &Kernel, encoder: &Encoder, peers: &P
 }
 
 /// A peer that cannot be had makes the check that wants it skipped; one that could not be made, failed.
-fn have<T>(peer: &Result<T>) -> Result<&T> {
+pub(crate) fn have<T>(peer: &Result<T>) -> Result<&T> {
     peer.as_ref().map_err(|error| match error.downcast_ref() {
         Some(Unavailable(reason)) => unavailable(reason),
         None => anyhow::anyhow!("{error:#}"),

@@ -1,0 +1,260 @@
+//! What the guest runs, and what it has to say.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail, ensure};
+use tempfile::TempDir;
+
+use super::build::Built;
+use super::{CARRIER, EXTRA, FOREIGN, Mode, data};
+use crate::command;
+
+/// The programs of the guest, compiled.
+#[derive(Debug)]
+pub(crate) struct Guest {
+    folder: TempDir,
+}
+
+/// An initial file system, and the verdicts that the guest owes.
+#[derive(Debug)]
+pub(crate) struct Initrd {
+    pub(crate) file: PathBuf,
+    expected: Vec<String>,
+}
+
+impl Guest {
+    /// Compiles the guest's programs: statically, there are no libraries in the guest.
+    pub(crate) fn compile() -> Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let at = |name: &str| folder.path().join(name);
+        let compiler = command::require("gcc")?;
+        let c = |name: &str, libraries: &[&str]| {
+            let mut compile = Command::new(&compiler);
+            compile.args(["-Wall", "-Wextra", "-Werror", "-O2", "-static", "-o"]).arg(at(name));
+            command::output(compile.arg(data().join(format!("{name}.c"))).args(libraries)).map(drop)
+        };
+        c("load-btf", &[])?;
+        c("trace", &["-lbpf", "-lelf", "-lz"])?;
+        for program in ["percpu", "global"] {
+            let mut compile = Command::new(command::require("clang")?);
+            compile.args(["-Wall", "-Werror", "-g", "-O2", "-target", "bpf", "-D__TARGET_ARCH_x86"]);
+            // Where Debian has the headers of the machine; the compiler's own target has none.
+            compile.arg(format!("-I/usr/include/{}-linux-gnu", std::env::consts::ARCH));
+            compile.arg("-c").arg(data().join(format!("{program}.bpf.c"))).arg("-o");
+            command::output(compile.arg(at(&format!("{program}.o"))))?;
+        }
+        Ok(Self { folder })
+    }
+
+    /// The initial file system for a kernel.
+    pub(crate) fn initrd(&self, built: &Built, mode: Mode) -> Result<Initrd> {
+        let root = self.folder.path().join(format!("root-{}", mode.letter()));
+        fs::create_dir_all(root.join("bin"))?;
+        fs::create_dir_all(root.join("modules"))?;
+        let install = |from: &Path, to: &str| -> Result<()> {
+            let to = root.join(to);
+            fs::create_dir_all(to.parent().context("a file lies in a folder")?)?;
+            fs::copy(from, &to).with_context(|| format!("cannot copy {}", from.display()))?;
+            Ok(())
+        };
+        install(&data().join("init"), "init")?;
+        fs::set_permissions(root.join("init"), fs::Permissions::from_mode(0o755))?;
+        install(&command::require("busybox")?, "bin/busybox")?;
+        symlink("busybox", root.join("bin/sh"))?;
+        for program in ["load-btf", "trace"] {
+            install(&self.folder.path().join(program), &format!("bin/{program}"))?;
+        }
+        for program in ["percpu.o", "global.o"] {
+            install(&self.folder.path().join(program), program)?;
+        }
+        let bpftool = crate::fixtures::bpftool()?;
+        install(&bpftool, "bin/bpftool")?;
+        for library in libraries(&bpftool)? {
+            install(&library, library.to_string_lossy().trim_start_matches('/'))?;
+        }
+        let tasks = tasks(built, mode)?;
+        for task in &tasks {
+            let Some((name, file)) = task.module(built, mode) else { continue };
+            let mut strip = Command::new(command::require("objcopy")?);
+            strip.arg("--strip-debug").arg(&file).arg(root.join("modules").join(format!("{name}.ko")));
+            command::output(&mut strip).with_context(|| format!("cannot copy {}", file.display()))?;
+            if matches!(task, Task::Carrier) {
+                install(&built.outside(&format!("{CARRIER}.btf")), "carrier.btf")?;
+            }
+        }
+        let lines: String = tasks.iter().map(|task| task.line() + "\n").collect();
+        fs::write(root.join("expect"), lines)?;
+        let file = self.folder.path().join(format!("initrd-{}.gz", mode.letter()));
+        pack(&root, &file)?;
+        Ok(Initrd { file, expected: expected(&tasks) })
+    }
+}
+
+/// What the guest is to do between its first check and its last.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Task {
+    /// Load a module and look at its BTF.
+    Module(String),
+    /// Load `vmlinux_btf_extra`, use a variable of it, and unload it.
+    Extra,
+    /// Use a variable of vmlinux's BTF.
+    Builtin,
+    /// Load the module that carries a side file, compare what the kernel shows, and unload it.
+    Carrier,
+}
+
+fn tasks(built: &Built, mode: Mode) -> Result<Vec<Task>> {
+    let mut tasks: Vec<_> = built.module_names(mode)?.into_iter().map(Task::Module).collect();
+    ensure!(tasks.len() >= 5, "the kernel has {} modules only", tasks.len());
+    tasks.push(Task::Module(FOREIGN.to_owned()));
+    match mode {
+        Mode::Builtin => tasks.push(Task::Builtin),
+        Mode::Module => tasks.push(Task::Extra),
+        Mode::Disabled => tasks.push(Task::Carrier),
+    }
+    Ok(tasks)
+}
+
+impl Task {
+    fn line(&self) -> String {
+        match self {
+            Self::Module(name) => format!("module {name}"),
+            Self::Extra => "extra".to_owned(),
+            Self::Builtin => "builtin".to_owned(),
+            Self::Carrier => format!("carrier {CARRIER}"),
+        }
+    }
+
+    /// The name and the file of the module that the task loads.
+    fn module(&self, built: &Built, mode: Mode) -> Option<(String, PathBuf)> {
+        match self {
+            Self::Module(name) if name == FOREIGN => {
+                Some((name.clone(), built.outside(&format!("{FOREIGN}.ko"))))
+            }
+            Self::Module(name) => Some((name.clone(), built.module(mode, name))),
+            Self::Extra => Some((EXTRA.to_owned(), built.module(mode, EXTRA))),
+            Self::Carrier => Some((CARRIER.to_owned(), built.outside(&format!("{CARRIER}.ko")))),
+            Self::Builtin => None,
+        }
+    }
+
+    /// The names of the verdicts, as `init` prints them.
+    fn verdicts(&self) -> Vec<String> {
+        let shown = |name: &str| vec![format!("bpftool {name}"), format!("verifier {name}")];
+        let loaded = |name: &str| [vec![format!("insmod {name}")], shown(name)].concat();
+        let gone = |name: &str| vec![format!("rmmod {name}"), format!("{name} is gone")];
+        let typed = || vec!["typed ksym of a global variable".to_owned()];
+        match self {
+            Self::Module(name) => loaded(name),
+            Self::Extra => [loaded(EXTRA), typed(), gone(EXTRA)].concat(),
+            Self::Builtin => typed(),
+            Self::Carrier => [loaded(CARRIER), vec!["carried bytes".to_owned()], gone(CARRIER)].concat(),
+        }
+    }
+}
+
+fn expected(tasks: &[Task]) -> Vec<String> {
+    let first = ["bpftool vmlinux", "verifier vmlinux"].map(str::to_owned).into_iter();
+    let last = std::iter::once("fentry and typed per-CPU ksym".to_owned());
+    first.chain(tasks.iter().flat_map(Task::verdicts)).chain(last).collect()
+}
+
+impl Initrd {
+    /// Holds the guest to what it owes: each verdict, in order, and each of them good. Gives its key lines.
+    pub(crate) fn judge(&self, transcript: &str) -> Result<String> {
+        let mut verdicts = Vec::new();
+        let mut details = Vec::new();
+        for line in transcript.lines() {
+            if let Some(failure) = line.strip_prefix("guest: FAIL ") {
+                bail!("{failure}");
+            }
+            if let Some((name, detail)) =
+                line.strip_prefix("guest: PASS ").and_then(|rest| rest.split_once(": "))
+            {
+                verdicts.push(name.to_owned());
+                details.push((name.to_owned(), detail.to_owned()));
+            }
+        }
+        if verdicts != self.expected {
+            let missing: Vec<_> = self.expected.iter().filter(|name| !verdicts.contains(name)).collect();
+            bail!(
+                "the guest owes {} verdicts and gave {}; missing: {missing:?}",
+                self.expected.len(),
+                verdicts.len()
+            );
+        }
+        let shown = |name: &&(String, String)| KEY_VERDICTS.iter().any(|key| name.0.starts_with(key));
+        let shown: Vec<_> =
+            details.iter().filter(shown).map(|(name, detail)| format!("{name}: {detail}")).collect();
+        Ok(format!("{} verdicts; {}", verdicts.len(), shown.join("; ")))
+    }
+}
+
+/// What is worth showing of a good run.
+const KEY_VERDICTS: [&str; 5] =
+    ["bpftool vmlinux", "verifier vmlinux_btf_extra", "typed ksym", "fentry", "carried bytes"];
+
+/// The shared libraries of a program, its loader included.
+fn libraries(program: &Path) -> Result<Vec<PathBuf>> {
+    let list = command::text(Command::new("ldd").arg(program))?;
+    let path = |line: &str| line.split_whitespace().find(|word| word.starts_with('/')).map(PathBuf::from);
+    Ok(list.lines().filter_map(path).collect())
+}
+
+/// Packs a folder as the kernel unpacks it.
+fn pack(root: &Path, file: &Path) -> Result<()> {
+    command::require("cpio")?;
+    let mut shell = Command::new("sh");
+    shell.args([
+        "-c",
+        "set -e; find . | cpio -o -H newc --quiet -R 0:0 >\"$0.cpio\"; gzip -1 -c \"$0.cpio\" >\"$0\"",
+    ]);
+    shell.arg(file).current_dir(root).stdin(Stdio::null());
+    command::output(&mut shell).map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn initrd(tasks: &[Task]) -> Initrd {
+        Initrd { file: PathBuf::new(), expected: expected(tasks) }
+    }
+
+    #[test]
+    fn a_verdict_that_is_missing_or_bad_is_a_failure() {
+        let good = "noise\nguest: PASS bpftool vmlinux: 9 types\nguest: PASS verifier vmlinux: 1 bytes accepted\n\
+                    guest: PASS typed ksym of a global variable: x\nguest: PASS fentry and typed per-CPU ksym: 1\n";
+        let initrd = initrd(&[Task::Builtin]);
+        assert!(initrd.judge(good).unwrap().starts_with("4 verdicts; bpftool vmlinux: 9 types"));
+        assert!(
+            initrd
+                .judge(&good.replace("PASS fentry", "FAIL fentry"))
+                .unwrap_err()
+                .to_string()
+                .contains("fentry")
+        );
+        let error = initrd.judge(good.split_once("guest: PASS typed").unwrap().0).unwrap_err().to_string();
+        assert!(error.contains("typed ksym") && error.contains("fentry"), "{error}");
+    }
+
+    #[test]
+    fn init_knows_each_task_and_prints_each_verdict() {
+        let init = fs::read_to_string(data().join("init")).unwrap();
+        for task in [Task::Module("$name".into()), Task::Extra, Task::Builtin, Task::Carrier] {
+            let what = task.line().split(' ').next().unwrap().to_owned();
+            assert!(init.contains(&format!("\t{what})")), "{what}");
+        }
+        for name in Task::Extra
+            .verdicts()
+            .iter()
+            .chain(&Task::Builtin.verdicts())
+            .filter(|name| !name.contains("ver"))
+        {
+            assert!(name.starts_with("bpftool") || init.contains(&format!("verdict \"{name}\"")), "{name}");
+        }
+    }
+}

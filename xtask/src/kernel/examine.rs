@@ -1,6 +1,6 @@
 //! What can be seen of the kernels without booting them.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
@@ -29,25 +29,25 @@ pub(crate) fn sizes(built: &Built) -> Result<String> {
 
 /// The build's last reader of BTF found what it looked for: all but what this configuration has not.
 pub(crate) fn resolved_ids(built: &Built) -> Result<String> {
-    let mut absent = 0;
+    let mut absent = BTreeSet::new();
     for mode in Mode::ALL {
         let log = fs::read_to_string(built.mode(mode).join("build.log"))?;
         let strings = section(&built.vmlinux(mode), ".debug_str")?;
         let strings: HashSet<&[u8]> = strings.split(|byte| *byte == 0).collect();
-        for line in log.lines().filter(|line| line.contains("resolve_btfids") || line.contains("warning")) {
-            let Some((_, name)) = line.split_once("WARN: resolve_btfids: unresolved symbol ") else {
-                // Only what follows the steps' names is a message.
-                if line.starts_with("  ") || line.starts_with("make") {
-                    continue;
-                }
-                bail!("{}: {line}", mode.letter());
-            };
+        for line in log.lines().filter(|line| is_complaint(line)) {
+            let name = line.strip_prefix("WARN: resolve_btfids: unresolved symbol ");
+            let name = name.with_context(|| format!("{}: {line}", mode.letter()))?;
             let known = strings.contains(name.trim().as_bytes());
             ensure!(!known, "{}: {name} is in the DWARF, and resolve_btfids did not find it", mode.letter());
-            absent += 1;
+            absent.insert(name.trim().to_owned());
         }
     }
-    Ok(format!("content; {absent} names are looked for and are in no DWARF of this configuration"))
+    Ok(format!("content; {} names are looked for and are in no DWARF of this configuration", absent.len()))
+}
+
+/// Is this line of a build's log a message of `resolve_btfids`? That is also the name of a folder.
+fn is_complaint(line: &str) -> bool {
+    line.contains("resolve_btfids:") || line.starts_with("FAILED")
 }
 
 /// Two links of the same types, for different values of the option, give the same bytes.
@@ -184,6 +184,14 @@ pub(crate) fn section(file: &Path, name: &str) -> Result<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_resolve_btfids_says_is_told_from_what_is_done_in_its_folder() {
+        assert!(is_complaint("WARN: resolve_btfids: unresolved symbol bpf_x"));
+        assert!(is_complaint("FAILED: load BTF from vmlinux: No data available"));
+        assert!(!is_complaint("  LD      tools/bpf/resolve_btfids/resolve_btfids-in.o"));
+        assert!(!is_complaint("ln -sf ../fixdep tools/bpf/resolve_btfids/libbpf/staticobjs//"));
+    }
 
     #[test]
     fn a_message_is_shown_without_folders() {

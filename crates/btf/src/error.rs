@@ -119,6 +119,27 @@ pub enum Error {
     },
     /// Names overlap each other so much that writing them one by one would blow up the blob.
     NamesOverlap,
+    /// A definition that C can only write after itself: a structure that holds itself, a typedef of itself.
+    TypeCycle {
+        /// The type.
+        id: TypeId,
+        /// Its name; empty if it has none.
+        name: String,
+    },
+    /// Types in types go deeper than a C compiler follows.
+    NestedTooDeep {
+        /// The type.
+        id: TypeId,
+        /// Its name; empty if it has none.
+        name: String,
+    },
+    /// Anonymous types in each other, written wherever they are mentioned, come to too much text.
+    UnfoldsTooFar {
+        /// The type.
+        id: TypeId,
+        /// Its name; empty if it has none.
+        name: String,
+    },
 }
 
 impl fmt::Display for Error {
@@ -175,6 +196,16 @@ impl fmt::Display for Error {
                 write!(
                     f,
                     "{table} of .BTF.ext has records of {size} bytes, which is none of the possible sizes"
+                )
+            }
+            Self::TypeCycle { id, name } => write!(f, "type {id} {name} needs itself to be defined first"),
+            Self::NestedTooDeep { id, name } => {
+                write!(f, "type {id} {name} is nested deeper than C can be written")
+            }
+            Self::UnfoldsTooFar { id, name } => {
+                write!(
+                    f,
+                    "type {id} {name}: anonymous types in each other come to more text than can be written"
                 )
             }
             Self::NamesOverlap => write!(f, "names overlap each other too much to be written one by one"),

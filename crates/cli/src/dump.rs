@@ -1,17 +1,19 @@
 //! `btfkit dump`: types as text.
 
+mod c;
+
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use btfkit_btf::dump::{json, raw};
-use btfkit_btf::{Btf, Type};
+use btfkit_btf::{Btf, Type, TypeId};
 use btfkit_encode::atomic_file::atomic_write;
 use clap::{Args, ValueEnum};
 
 use crate::input::{Input, Source};
 use crate::selector::{self, Selector};
 
-/// Print types: as bpftool does, or as JSON
+/// Print types: as bpftool does, as JSON, or as a C header that compiles
 ///
 /// All of a file's own types, or those selected; types of a base are printed only when they are selected.
 #[derive(Debug, Args)]
@@ -38,6 +40,9 @@ pub(crate) struct Arguments {
     /// Write to this file instead of standard output
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
+
+    #[command(flatten)]
+    c: c::Arguments,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
@@ -47,6 +52,8 @@ enum Format {
     Raw,
     /// One JSON object, a line for each type, with the keys of `bpftool -j btf dump`
     Json,
+    /// A header: a `vmlinux.h`
+    C,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> crate::Outcome {
@@ -55,9 +62,14 @@ pub(crate) fn run(arguments: &Arguments) -> crate::Outcome {
     // What is broken is worth looking at: bpftool shows it too.
     let input = source.open_unchecked(base)?;
     let selected = select(&input, &arguments.selectors)?;
+    let text = match arguments.format {
+        Format::C => header(arguments, &input, &selected)?,
+        _ => arguments.c.check_unused(),
+    };
     let write = |out: &mut dyn Write| match arguments.format {
         Format::Raw => write_raw(out, &selected),
         Format::Json => write_json(out, &input.btf, &selected),
+        Format::C => out.write_all(&text),
     };
     match arguments.output.as_deref() {
         Some(path) if path != Path::new("-") => Ok(atomic_write(path, |file| write(file))?),
@@ -78,6 +90,14 @@ fn select<'b>(input: &'b Input, selectors: &[Selector]) -> Result<Vec<Type<'b>>,
     selected.sort_unstable_by_key(|ty| ty.id());
     selected.dedup_by_key(|ty| ty.id());
     Ok(selected)
+}
+
+/// The text of a header, made as a whole: what is broken shows before any of it is written.
+fn header(arguments: &Arguments, input: &Input, selected: &[Type<'_>]) -> Result<Vec<u8>, String> {
+    let ids: Vec<TypeId> = selected.iter().map(|ty| ty.id()).collect();
+    let selected = (!arguments.selectors.is_empty()).then_some(ids.as_slice());
+    let header = arguments.c.header(&input.btf, selected);
+    Ok(header.map_err(|error| format!("{}: {error}", input.name()))?.text)
 }
 
 /// Text is handed on in pieces of this many bytes.

@@ -4,6 +4,7 @@
 //! forms look like was learnt by watching bpftool 7.1 print every kind, odd ones too; kinds that it does not know are
 //! written in the same manner.
 
+pub mod c;
 pub mod json;
 pub mod raw;
 mod text;

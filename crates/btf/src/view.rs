@@ -151,6 +151,7 @@ impl<'a> Btf<'a> {
     }
 
     /// Order of the bytes of all numbers.
+    #[inline]
     pub fn byte_order(&self) -> ByteOrder {
         self.header.order
     }
@@ -171,10 +172,12 @@ impl<'a> Btf<'a> {
     }
 
     /// The id after the last: ids below it, from 0 on, are those of `void`, of the bases and of this.
+    #[inline]
     pub fn next_id(&self) -> TypeId {
         TypeId(self.end_id())
     }
 
+    #[inline]
     fn end_id(&self) -> u32 {
         self.first_id + self.offsets.len() as u32
     }
@@ -195,11 +198,13 @@ impl<'a> Btf<'a> {
     }
 
     /// The bytes of the type section.
+    #[inline]
     pub fn type_section(&self) -> &[u8] {
         &self.data[self.types.clone()]
     }
 
     /// The bytes of the string section.
+    #[inline]
     pub fn string_section(&self) -> &[u8] {
         &self.data[self.strings.clone()]
     }
@@ -225,6 +230,7 @@ impl<'a> Btf<'a> {
     }
 
     /// The own types, in the order of their ids.
+    #[inline]
     pub fn types(&self) -> impl ExactSizeIterator<Item = Type<'_>> + DoubleEndedIterator + Clone {
         (0..self.offsets.len()).map(|index| self.own(index))
     }

@@ -61,16 +61,20 @@ pub(crate) fn run(arguments: &Arguments) -> crate::Outcome {
     let base = source.base(arguments.base.as_deref())?;
     // What is broken is worth looking at: bpftool shows it too.
     let input = source.open_unchecked(base)?;
+    if arguments.format == Format::C {
+        let text = header(arguments, &input)?;
+        return put(arguments, |out| out.write_all(&text));
+    }
+    arguments.c.check_unused();
     let selected = select(&input, &arguments.selectors)?;
-    let text = match arguments.format {
-        Format::C => header(arguments, &input, &selected)?,
-        _ => arguments.c.check_unused(),
-    };
-    let write = |out: &mut dyn Write| match arguments.format {
-        Format::Raw => write_raw(out, &selected),
+    put(arguments, |out| match arguments.format {
         Format::Json => write_json(out, &input.btf, &selected),
-        Format::C => out.write_all(&text),
-    };
+        _ => write_raw(out, &selected),
+    })
+}
+
+/// Writes to where the output goes.
+fn put(arguments: &Arguments, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> crate::Outcome {
     match arguments.output.as_deref() {
         Some(path) if path != Path::new("-") => Ok(atomic_write(path, |file| write(file))?),
         _ => crate::stream(write),
@@ -93,10 +97,12 @@ fn select<'b>(input: &'b Input, selectors: &[Selector]) -> Result<Vec<Type<'b>>,
 }
 
 /// The text of a header, made as a whole: what is broken shows before any of it is written.
-fn header(arguments: &Arguments, input: &Input, selected: &[Type<'_>]) -> Result<Vec<u8>, String> {
-    let ids: Vec<TypeId> = selected.iter().map(|ty| ty.id()).collect();
-    let selected = (!arguments.selectors.is_empty()).then_some(ids.as_slice());
-    let header = arguments.c.header(&input.btf, selected);
+fn header(arguments: &Arguments, input: &Input) -> Result<Vec<u8>, String> {
+    let selected: Option<Vec<TypeId>> = match arguments.selectors.is_empty() {
+        true => None,
+        false => Some(select(input, &arguments.selectors)?.iter().map(|ty| ty.id()).collect()),
+    };
+    let header = arguments.c.header(&input.btf, selected.as_deref());
     Ok(header.map_err(|error| format!("{}: {error}", input.name()))?.text)
 }
 

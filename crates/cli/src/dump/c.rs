@@ -58,7 +58,7 @@ impl Arguments {
     }
 
     /// Ends the program where something was asked for that only this format has.
-    pub(super) fn check_unused(&self) -> Vec<u8> {
+    pub(super) fn check_unused(&self) {
         let unused = !(self.variables || self.follow_pointers || self.assert || self.no_libc)
             && self.exclude.is_empty()
             && self.exclude_from.is_empty();
@@ -67,7 +67,6 @@ impl Arguments {
                            are options of --format c";
             crate::Cli::command().error(clap::error::ErrorKind::ArgumentConflict, message).exit();
         }
-        Vec::new()
     }
 }
 

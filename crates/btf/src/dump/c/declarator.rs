@@ -21,8 +21,6 @@ pub(super) struct Printer<'b, 'o> {
     pub(super) out: Vec<u8>,
     pub(super) assertions: Assertions,
     pub(super) count: Header,
-    /// What the prologue has to define.
-    pub(super) uses: Uses,
     /// Members written at most from here on.
     pub(super) left: u64,
     /// Names of members in the scopes of the definition being written, hashed.
@@ -32,16 +30,6 @@ pub(super) struct Printer<'b, 'o> {
     chain: Vec<Link>,
     type_tags: Vec<Type<'b>>,
     pointer_size: u8,
-}
-
-/// What the prologue has to define.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Uses {
-    pub(super) type_tags: bool,
-    pub(super) decl_tags: bool,
-    pub(super) attributes: bool,
-    /// Sizes of floats in bytes.
-    pub(super) floats: Vec<u32>,
 }
 
 /// Qualifiers as bits.
@@ -131,7 +119,6 @@ impl<'b, 'o> Printer<'b, 'o> {
             out: Vec::with_capacity(btf.type_section().len()),
             assertions: Assertions::new(options.assertions),
             count: Header::default(),
-            uses: Uses::default(),
             // Members of anonymous types that several types have are written several times; in kernels that adds a
             // tenth.
             left: 16 * words + (1 << 16),
@@ -259,7 +246,7 @@ impl<'b, 'o> Printer<'b, 'o> {
             Kind::Struct | Kind::Union | Kind::Enum | Kind::Enum64 | Kind::Fwd => {
                 self.out.extend_from_slice(spelling::keyword(ty).as_bytes());
                 self.out.push(b' ');
-                if !ty.name().is_empty() {
+                if ty.is_named() {
                     let (name, suffix) = self.names.tag(ty);
                     self.out.extend_from_slice(&name);
                     suffix.write(&mut self.out);
@@ -303,9 +290,6 @@ impl<'b, 'o> Printer<'b, 'o> {
             Float::Made(size) => {
                 self.out.extend_from_slice(super::prologue::FLOAT.as_bytes());
                 spelling::number(&mut self.out, u64::from(size));
-                if !self.uses.floats.contains(&size) {
-                    self.uses.floats.push(size);
-                }
             }
         }
     }
@@ -402,12 +386,10 @@ impl<'b, 'o> Printer<'b, 'o> {
     fn type_tag(&mut self, tag: Type<'b>) {
         let value = tag.name();
         if !tag.kind_flag() {
-            self.uses.type_tags = true;
             self.out.extend_from_slice(b"__btf_type_tag(");
             spelling::literal(&mut self.out, value);
             self.out.push(b')');
         } else if is_attribute(value) {
-            self.uses.attributes = true;
             self.out.extend_from_slice(b"__btf_attribute(");
             self.out.extend_from_slice(value);
             self.out.push(b')');
@@ -421,17 +403,15 @@ impl<'b, 'o> Printer<'b, 'o> {
         }
         let Some(tags) = self.tags.get(&id) else { return };
         for tag in tags.iter().filter_map(|&tag| self.btf.get(tag).ok()) {
-            if tag.component_index() != Some(component) || super::externs::marks_kfunc(self.btf, tag) {
+            if tag.component_index() != Some(component) || super::externs::is_kfunc_tag(tag) {
                 continue;
             }
             let value = tag.name();
             if !tag.kind_flag() {
-                self.uses.decl_tags = true;
                 self.out.extend_from_slice(b" __btf_decl_tag(");
                 spelling::literal(&mut self.out, value);
                 self.out.push(b')');
             } else if is_attribute(value) {
-                self.uses.attributes = true;
                 self.out.extend_from_slice(b" __btf_attribute(");
                 self.out.extend_from_slice(value);
                 self.out.push(b')');

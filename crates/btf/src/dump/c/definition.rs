@@ -90,7 +90,7 @@ impl<'b> Printer<'b, '_> {
     }
 
     fn enumeration(&mut self, ty: Type<'b>) -> Result<()> {
-        let anonymous = ty.name().is_empty();
+        let anonymous = !ty.is_named();
         if anonymous && ty.enumerators().all(|each| self.options.outside.has_ordinary(ty.string(each.name))) {
             return Ok(());
         }
@@ -327,7 +327,7 @@ impl<'b> Printer<'b, '_> {
             }
             self.assertions.member(&whole, slot.offset);
         }
-        let inner = if slot.value.base.name().is_empty() && slot.value.base.kind().is_aggregate() {
+        let inner = if !slot.value.base.is_named() && slot.value.base.kind().is_aggregate() {
             self.new_scope()
         } else {
             place.scope

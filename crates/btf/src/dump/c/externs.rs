@@ -14,9 +14,9 @@ pub(super) const KFUNC: &[u8] = b"bpf_kfunc";
 const FASTCALL: &[u8] = b"bpf_fastcall";
 
 /// Whether a tag on a declaration says what kind of function this is, which is written in another way.
-pub(super) fn marks_kfunc(btf: &Btf<'_>, tag: Type<'_>) -> bool {
-    (tag.name() == KFUNC || tag.name() == FASTCALL)
-        && btf.get(tag.raw_type_id()).is_ok_and(|ty| ty.kind() == Kind::Func)
+pub(super) fn is_kfunc_tag(tag: Type<'_>) -> bool {
+    let function = || tag.owner().get(tag.raw_type_id()).is_ok_and(|ty| ty.kind() == Kind::Func);
+    (tag.name() == KFUNC || tag.name() == FASTCALL) && function()
 }
 
 /// Sorts functions by name; those of one name by id.

@@ -112,8 +112,9 @@ pub(super) struct Layouts<'b> {
 }
 
 impl<'b> Layouts<'b> {
-    /// Infers the layout of aggregates: each stands in `order` after those that it holds by value.
-    pub(super) fn new(btf: &'b Btf<'b>, order: &[TypeId]) -> Result<Self> {
+    /// Infers the layout of aggregates: each stands in `order` after those that it holds by value; `complete` says that
+    /// none of those is missing there.
+    pub(super) fn new(btf: &'b Btf<'b>, order: &[TypeId], complete: bool) -> Result<Self> {
         let count = btf.next_id().0 as usize;
         let mut layouts = Self {
             btf,
@@ -130,7 +131,12 @@ impl<'b> Layouts<'b> {
             layouts.restrict(btf.get(id)?);
         }
         for &id in order {
-            layouts.settle(btf.get(id)?, 0)?;
+            let ty = btf.get(id)?;
+            if complete {
+                layouts.fits[id.0 as usize] = layouts.infer(ty);
+            } else {
+                layouts.settle(ty, 0)?;
+            }
         }
         Ok(layouts)
     }
@@ -208,7 +214,7 @@ impl<'b> Layouts<'b> {
     }
 
     /// Infers how an aggregate is written, after those that it holds by value.
-    pub(super) fn settle(&mut self, ty: Type<'b>, depth: u32) -> Result<()> {
+    fn settle(&mut self, ty: Type<'b>, depth: u32) -> Result<()> {
         if self.fit(ty.id()).known {
             return Ok(());
         }

@@ -92,10 +92,11 @@ pub fn header(btf: &Btf<'_>, selected: Option<&[TypeId]>, options: &Options) -> 
         .map(|&id| order::Step::Define(id))
         .collect();
     steps.append(&mut order.steps);
-    let layouts = layout::Layouts::new(btf, &order.aggregates)?;
+    let layouts = layout::Layouts::new(btf, &order.aggregates, options.outside.is_empty())?;
     drop(order);
 
     let mut printer = declarator::Printer::new(btf, layouts, &wanted.tags, options);
+    printer.begin(&wanted.uses);
     for &step in &steps {
         printer.step(step)?;
     }
@@ -112,6 +113,7 @@ struct Wanted {
     kfuncs: Vec<TypeId>,
     variables: Vec<TypeId>,
     tags: Tags,
+    uses: prologue::Uses,
 }
 
 /// Tags on declarations: which member or parameter (-1: the whole), and the tag itself.
@@ -126,6 +128,7 @@ impl Wanted {
             kfuncs: Vec::new(),
             variables: Vec::new(),
             tags: Tags::new(),
+            uses: prologue::Uses::default(),
         };
         match selected {
             None => {
@@ -160,10 +163,8 @@ impl Wanted {
 
     fn add(&mut self, ty: Type<'_>) {
         match ty.kind() {
-            Kind::Enum | Kind::Enum64 if ty.name().is_empty() => self.constants.push(ty.id()),
-            Kind::Struct | Kind::Union | Kind::Enum | Kind::Enum64 | Kind::Typedef
-                if !ty.name().is_empty() =>
-            {
+            Kind::Enum | Kind::Enum64 if !ty.is_named() => self.constants.push(ty.id()),
+            Kind::Struct | Kind::Union | Kind::Enum | Kind::Enum64 | Kind::Typedef if ty.is_named() => {
                 self.definitions.push(ty.id());
             }
             Kind::Func => self.functions.push(ty.id()),
@@ -178,11 +179,12 @@ impl Wanted {
         while let Some(base) = levels.last().and_then(|level| level.base()) {
             levels.push(base);
         }
-        for level in levels.into_iter().rev() {
-            for tag in level.types().filter(|ty| ty.kind() == Kind::DeclTag) {
-                let target = tag.raw_type_id();
-                self.tags.entry(target).or_default().push(tag.id());
-                if tag.name() == externs::KFUNC && tag.component_index() == Some(-1) {
+        for ty in levels.into_iter().rev().flat_map(Btf::types) {
+            self.uses.add(ty);
+            if ty.kind() == Kind::DeclTag {
+                let target = ty.raw_type_id();
+                self.tags.entry(target).or_default().push(ty.id());
+                if ty.name() == externs::KFUNC && ty.component_index() == Some(-1) {
                     self.kfuncs.push(target);
                 }
             }

@@ -33,10 +33,10 @@ impl Suffix {
 pub(super) struct Names<'b, 'o> {
     outside: &'o Outside,
     tags: HashMap<Name<'b>, Tag>,
-    /// Suffix of each tag's type; 0 where it has none yet.
+    /// Suffix of each tag's type, as [`remembered`]; 0 where it has none yet.
     tag_suffixes: Vec<u32>,
     ordinary: HashMap<Name<'b>, u32>,
-    /// Suffix of each typedef; 0 where it has none yet.
+    /// Suffix of each typedef, likewise.
     typedef_suffixes: Vec<u32>,
     /// Names with a suffix that were given out, per name space.
     given: [HashSet<Vec<u8>>; 2],
@@ -77,18 +77,19 @@ impl<'b, 'o> Names<'b, 'o> {
 
     /// The tag of a structure, union or enumeration, as it is written.
     pub(super) fn tag(&mut self, ty: Type<'b>) -> (Name<'b>, Suffix) {
-        let name = identifier(ty.name());
         let at = ty.id().0 as usize;
+        let name = known_identifier(ty.name(), self.tag_suffixes[at]);
         if self.tag_suffixes[at] == 0 {
             // A header of the user's calls its types as it does.
-            self.tag_suffixes[at] = if self.outside.has(ty) { 1 } else { self.new_tag(ty, &name) };
+            let suffix = if self.outside.has(ty) { 1 } else { self.new_tag(ty, &name) };
+            self.tag_suffixes[at] = remembered(suffix, &name);
         }
-        (name, Suffix(self.tag_suffixes[at]))
+        (name, Suffix(self.tag_suffixes[at] >> 1))
     }
 
     /// Settles that a typedef is called as the compiler calls it.
     pub(super) fn keep_typedef(&mut self, id: TypeId) {
-        self.typedef_suffixes[id.0 as usize] = 1;
+        self.typedef_suffixes[id.0 as usize] = remembered(1, &Cow::Borrowed(b""));
     }
 
     fn new_tag(&mut self, ty: Type<'b>, name: &Name<'b>) -> u32 {
@@ -132,14 +133,15 @@ impl<'b, 'o> Names<'b, 'o> {
     pub(super) fn typedef(&mut self, ty: Type<'b>) -> (Name<'b>, Suffix) {
         let at = ty.id().0 as usize;
         if self.typedef_suffixes[at] != 0 {
-            return (identifier(ty.name()), Suffix(self.typedef_suffixes[at]));
+            let name = known_identifier(ty.name(), self.typedef_suffixes[at]);
+            return (name, Suffix(self.typedef_suffixes[at] >> 1));
         }
         let (name, suffix) = if self.outside.has(ty) {
             (identifier(ty.name()), Suffix::NONE)
         } else {
             self.ordinary(ty.name())
         };
-        self.typedef_suffixes[at] = suffix.0;
+        self.typedef_suffixes[at] = remembered(suffix.0, &name);
         (name, suffix)
     }
 
@@ -173,6 +175,16 @@ impl<'b, 'o> Names<'b, 'o> {
     pub(super) fn is_ordinary(&self, name: &[u8]) -> bool {
         self.ordinary.contains_key(name)
     }
+}
+
+/// A suffix, and whether the name before it is C as it stands: most types are mentioned many times.
+fn remembered(suffix: u32, name: &Name<'_>) -> u32 {
+    suffix << 1 | u32::from(matches!(name, Cow::Borrowed(_)))
+}
+
+/// The identifier of a name whose suffix may be known.
+fn known_identifier(name: &[u8], remembered: u32) -> Name<'_> {
+    if remembered & 1 != 0 { Cow::Borrowed(name) } else { identifier(name) }
 }
 
 fn with_suffix(name: &[u8], suffix: u32) -> Vec<u8> {

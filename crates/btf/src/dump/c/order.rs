@@ -170,7 +170,7 @@ impl<'b, 'o> Order<'b, 'o> {
         }
         let ty = self.enter(id, mention)?;
         match ty.kind() {
-            Kind::Struct | Kind::Union | Kind::Enum | Kind::Enum64 if !ty.name().is_empty() => {
+            Kind::Struct | Kind::Union | Kind::Enum | Kind::Enum64 if ty.is_named() => {
                 return self.define_at(ty, mention.depth);
             }
             Kind::Typedef => {
@@ -197,11 +197,11 @@ impl<'b, 'o> Order<'b, 'o> {
         }
         let ty = self.enter(id, mention)?;
         match ty.kind() {
-            Kind::Struct | Kind::Union if !ty.name().is_empty() => {
+            Kind::Struct | Kind::Union if ty.is_named() => {
                 self.tag(ty, mention);
                 return Ok(());
             }
-            Kind::Enum | Kind::Enum64 if !ty.name().is_empty() => {
+            Kind::Enum | Kind::Enum64 if ty.is_named() => {
                 return self.define_at(ty, mention.depth);
             }
             Kind::Typedef => return self.define_at(ty, mention.depth),

@@ -1,45 +1,46 @@
 //! What stands around the definitions: guards, macros, attributes for all records.
 
-use super::Header;
 use super::declarator::Printer;
+use super::spelling::{self, Float};
+use super::{Header, externs};
+use crate::{Kind, Type};
 
 /// Start of the name of a float that not every target has; its size in bytes follows.
 pub(super) const FLOAT: &str = "__btf_float";
 
-impl Printer<'_, '_> {
-    /// The whole header.
-    pub(super) fn finish(mut self) -> Header {
-        let mut text = Vec::with_capacity(self.out.len() + self.assertions.text.len() + 4096);
-        text.extend_from_slice(b"#ifndef __VMLINUX_H__\n#define __VMLINUX_H__\n\n");
-        for include in &self.options.includes {
-            text.extend_from_slice(format!("#include <{include}>\n").as_bytes());
+/// Macros and types that only some headers need.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Uses {
+    type_tags: bool,
+    decl_tags: bool,
+    attributes: bool,
+    /// Sizes in bytes of floats that not every target has.
+    floats: Vec<u32>,
+}
+
+impl Uses {
+    /// Notes what a type may need.
+    pub(super) fn add(&mut self, ty: Type<'_>) {
+        match ty.kind() {
+            Kind::TypeTag | Kind::DeclTag if ty.kind_flag() => self.attributes = true,
+            Kind::TypeTag => self.type_tags = true,
+            Kind::DeclTag if !externs::is_kfunc_tag(ty) => self.decl_tags = true,
+            Kind::Float => {
+                if let Float::Made(size) = spelling::float(ty)
+                    && let Err(place) = self.floats.binary_search(&size)
+                {
+                    self.floats.insert(place, size);
+                }
+            }
+            _ => {}
         }
-        if !self.options.includes.is_empty() {
-            text.push(b'\n');
-        }
-        self.macros(&mut text);
-        text.extend_from_slice(PUSH);
-        text.append(&mut self.out);
-        text.extend_from_slice(POP);
-        if self.assertions.wanted {
-            let pointer = u64::from(self.btf.pointer_size());
-            self.assertions.definition(&[b"void *"]);
-            self.assertions.size(pointer);
-            self.assertions.definition(&[b"long"]);
-            self.assertions.size(pointer);
-            text.extend_from_slice(&self.assertions.text);
-            text.push(b'\n');
-        }
-        text.extend_from_slice(b"#endif /* __VMLINUX_H__ */\n");
-        Header { text, assertions: self.assertions.count, ..self.count }
     }
 
-    /// Macros that only some headers need. gcc, too, takes what they make.
-    fn macros(&mut self, text: &mut Vec<u8>) {
-        let uses = &mut self.uses;
+    /// gcc, too, takes what these make.
+    fn write(&self, text: &mut Vec<u8>) {
         for (wanted, name, attribute) in [
-            (uses.type_tags, "__btf_type_tag", "btf_type_tag"),
-            (uses.decl_tags, "__btf_decl_tag", "btf_decl_tag"),
+            (self.type_tags, "__btf_type_tag", "btf_type_tag"),
+            (self.decl_tags, "__btf_decl_tag", "btf_decl_tag"),
         ] {
             if wanted {
                 text.extend_from_slice(
@@ -52,28 +53,58 @@ impl Printer<'_, '_> {
                 );
             }
         }
-        if uses.attributes {
+        if self.attributes {
             text.extend_from_slice(
                 b"#if defined(__clang__) && defined(__bpf__)\n\
                   #define __btf_attribute(...) __attribute__((__VA_ARGS__))\n#else\n\
                   #define __btf_attribute(...)\n#endif\n\n",
             );
         }
-        uses.floats.sort_unstable();
-        for &size in &uses.floats {
-            text.extend_from_slice(&float(size));
+        for &size in &self.floats {
+            text.extend_from_slice(float(size).as_bytes());
         }
     }
 }
 
+impl Printer<'_, '_> {
+    /// All that stands before the first definition.
+    pub(super) fn begin(&mut self, uses: &Uses) {
+        self.out.extend_from_slice(b"#ifndef __VMLINUX_H__\n#define __VMLINUX_H__\n\n");
+        for include in &self.options.includes {
+            self.out.extend_from_slice(format!("#include <{include}>\n").as_bytes());
+        }
+        if !self.options.includes.is_empty() {
+            self.out.push(b'\n');
+        }
+        uses.write(&mut self.out);
+        self.out.extend_from_slice(PUSH);
+    }
+
+    /// The whole header.
+    pub(super) fn finish(mut self) -> Header {
+        self.out.extend_from_slice(POP);
+        if self.assertions.wanted {
+            let pointer = u64::from(self.btf.pointer_size());
+            for scalar in [b"void *" as &[u8], b"long"] {
+                self.assertions.definition(&[scalar]);
+                self.assertions.size(pointer);
+            }
+            self.out.extend_from_slice(&self.assertions.text);
+            self.out.push(b'\n');
+        }
+        self.out.extend_from_slice(b"#endif /* __VMLINUX_H__ */\n");
+        Header { text: self.out, assertions: self.assertions.count, ..self.count }
+    }
+}
+
 /// A float by its size, from what the target has; else bytes in its place.
-fn float(size: u32) -> Vec<u8> {
+fn float(size: u32) -> String {
     let name = format!("{FLOAT}{size}");
     let align = if size.is_power_of_two() { size } else { 1 << size.trailing_zeros().min(2) };
     let bytes = format!(
         "typedef struct {{ unsigned char bytes[{size}]; }} {name} __attribute__((aligned({align})));\n"
     );
-    let text = match size {
+    match size {
         2 => format!(
             "#if !defined(__bpf__) && defined(__FLT16_MAX__)\ntypedef _Float16 {name};\n#else\n{bytes}#endif\n\n"
         ),
@@ -82,8 +113,7 @@ fn float(size: u32) -> Vec<u8> {
              #else\n{bytes}#endif\n\n"
         ),
         _ => bytes + "\n",
-    };
-    text.into_bytes()
+    }
 }
 
 /// Every record is one whose fields are found by name in the running kernel (CO-RE). Other targets do not know that.

@@ -35,7 +35,7 @@ pub(super) fn sort(btf: &Btf<'_>, types: &mut Vec<TypeId>) {
 
 fn key<'b>(btf: &'b Btf<'_>, ty: Type<'b>) -> Key<'b> {
     let (rank, sorted_by) = match ty.kind() {
-        kind if kind.is_enum() && ty.name().is_empty() => {
+        kind if kind.is_enum() && !ty.is_named() => {
             (0, ty.enumerators().next().map_or(&[] as &[u8], |first| ty.string(first.name)))
         }
         Kind::Typedef => referred(btf, ty),
@@ -70,7 +70,7 @@ fn referred<'b>(btf: &'b Btf<'_>, typedef: Type<'b>) -> (u8, &'b [u8]) {
             None => break,
         }
     }
-    (rank(ty), if ty.name().is_empty() { typedef.name() } else { ty.name() })
+    (rank(ty), if !ty.is_named() { typedef.name() } else { ty.name() })
 }
 
 /// A hash of what a type holds, one level deep, that does not depend on ids or on where strings are.

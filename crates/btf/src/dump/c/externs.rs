@@ -2,7 +2,6 @@
 
 use super::Wanted;
 use super::declarator::{Declared, Place, Printer};
-use super::names::Suffix;
 use super::spelling;
 use crate::{Btf, Kind, Type, TypeId, error::Result};
 use hashbrown::HashMap;
@@ -69,7 +68,7 @@ impl<'b> Printer<'b, '_> {
         if self.options.outside.has_ordinary(ty.name()) {
             return Ok(());
         }
-        let (name, suffix) = self.names.ordinary(ty.name());
+        let (name, suffix) = self.names.function(ty.name());
         self.out.extend_from_slice(b"extern ");
         let place = Place { named: true, ..Place::default() };
         self.declare(ty.raw_type_id(), Declared { name: &name, suffix }, place)?;
@@ -119,7 +118,7 @@ impl<'b> Printer<'b, '_> {
 
     fn variable(&mut self, id: TypeId, spot: Option<Spot<'b>>) -> Result<()> {
         let ty = self.btf.get(id)?;
-        let (name, suffix) = self.variable_name(ty);
+        let (name, suffix) = self.names.ordinary(ty.name());
         self.out.extend_from_slice(b"extern ");
         let place = Place { flexible: true, scope: self.new_scope(), ..Place::default() };
         self.declare(ty.raw_type_id(), Declared { name: &name, suffix }, place)?;
@@ -136,10 +135,6 @@ impl<'b> Printer<'b, '_> {
         self.out.push(b'\n');
         self.count.variables += 1;
         Ok(())
-    }
-
-    fn variable_name(&mut self, ty: Type<'b>) -> (std::borrow::Cow<'b, [u8]>, Suffix) {
-        self.names.ordinary(ty.name())
     }
 
     /// A name inside a comment, which it must not end.

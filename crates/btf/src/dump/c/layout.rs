@@ -236,11 +236,12 @@ impl<'b> Layouts<'b> {
     fn infer(&self, ty: Type<'b>) -> Fit {
         let size = u64::from(ty.raw_size());
         let union = ty.kind() == Kind::Union;
-        let (mut align, mut packed, mut end) = (1, false, 0);
+        let (mut align, mut packed, mut gaps, mut end) = (1, false, false, 0);
         for member in ty.members() {
             let Ok(slot) = self.slot(ty, member, if union { 0 } else { end }) else { continue };
             align = align.max(slot.value.align);
             packed |= natural(slot.offset, &slot, false) != slot.offset;
+            gaps |= natural(end, &slot, false) != slot.offset;
             end = end.max(slot.end());
         }
         packed |= !size.is_multiple_of(align);
@@ -248,7 +249,7 @@ impl<'b> Layouts<'b> {
             return Fit { known: true, packed, align: 0, attribute: 0 };
         }
         let cap = self.caps[ty.id().0 as usize];
-        if !union && cap >= 4 {
+        if !union && gaps && cap >= 4 {
             let mut at = 0;
             for member in ty.members() {
                 let Ok(slot) = self.slot(ty, member, at) else { continue };

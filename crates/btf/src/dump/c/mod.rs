@@ -24,6 +24,7 @@ mod order;
 mod outside;
 mod prologue;
 mod rank;
+mod reserved;
 mod scan;
 mod spelling;
 

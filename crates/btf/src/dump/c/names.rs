@@ -5,9 +5,10 @@
 //! relocates field accesses (CO-RE) ignores three underscores and what follows.
 
 use std::borrow::Cow;
+use std::hash::BuildHasher;
 
 use hashbrown::hash_map::Entry;
-use hashbrown::{HashMap, HashSet};
+use hashbrown::{DefaultHashBuilder, HashMap, HashSet};
 
 use super::outside::Outside;
 use super::spelling::{self, identifier};
@@ -35,18 +36,27 @@ pub(super) struct Names<'b, 'o> {
     tags: HashMap<Name<'b>, Tag>,
     /// Suffix of each tag's type, as [`remembered`]; 0 where it has none yet.
     tag_suffixes: Vec<u32>,
-    ordinary: HashMap<Name<'b>, u32>,
+    /// Last suffix of each typedef's, enumerator's, function's and variable's name, by the name's hash: there are tens of
+    /// thousands, and most are never met again.
+    ordinary: HashMap<u64, u32>,
+    hasher: DefaultHashBuilder,
     /// Suffix of each typedef, likewise.
     typedef_suffixes: Vec<u32>,
     /// Names with a suffix that were given out, per name space.
-    given: [HashSet<Vec<u8>>; 2],
+    given_tags: HashSet<Vec<u8>>,
+    given: HashSet<Vec<u8>>,
 }
 
 /// Who has a tag, and those that are spelled like it.
 #[derive(Clone, Debug)]
 struct Tag {
     last: u32,
-    holders: Vec<Holder>,
+    first: Option<Holder>,
+    others: Vec<Holder>,
+}
+
+impl Tag {
+    const TAKEN: Self = Self { last: 1, first: None, others: Vec::new() };
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -64,15 +74,24 @@ impl<'b, 'o> Names<'b, 'o> {
             outside,
             tags: HashMap::new(),
             tag_suffixes: vec![0; count],
-            ordinary: HashMap::new(),
+            ordinary: HashMap::with_capacity(count / 4),
+            hasher: DefaultHashBuilder::default(),
             typedef_suffixes: vec![0; count],
-            given: [HashSet::new(), HashSet::new()],
+            given_tags: HashSet::new(),
+            given: HashSet::new(),
         };
+        for name in super::reserved::FUNCTIONS {
+            names.reserve(name.as_bytes());
+        }
         for taken in outside.taken() {
-            names.ordinary.insert(Cow::Owned(taken.to_vec()), 1);
-            names.tags.insert(Cow::Owned(taken.to_vec()), Tag { last: 1, holders: Vec::new() });
+            names.reserve(taken);
+            names.tags.insert(Cow::Owned(taken.to_vec()), Tag::TAKEN);
         }
         names
+    }
+
+    fn reserve(&mut self, name: &[u8]) {
+        self.ordinary.insert(self.hasher.hash_one(name), 1);
     }
 
     /// The tag of a structure, union or enumeration, as it is written.
@@ -95,18 +114,19 @@ impl<'b, 'o> Names<'b, 'o> {
     fn new_tag(&mut self, ty: Type<'b>, name: &Name<'b>) -> u32 {
         let keyword = spelling::keyword(ty);
         let defined = ty.kind() != Kind::Fwd;
-        let [tags, _] = &mut self.given;
+        let given = &mut self.given_tags;
         match self.tags.entry(name.clone()) {
-            Entry::Vacant(entry) if !tags.contains(&**name) => {
-                entry.insert(Tag { last: 1, holders: vec![Holder { keyword, suffix: 1, defined }] });
+            Entry::Vacant(entry) if !given.contains(&**name) => {
+                entry.insert(Tag { first: Some(Holder { keyword, suffix: 1, defined }), ..Tag::TAKEN });
                 1
             }
             entry => {
-                let tag = entry.or_insert_with(|| Tag { last: 1, holders: Vec::new() });
+                let tag = entry.or_insert_with(|| Tag::TAKEN);
                 // A forward declaration is of whatever has the name; the first definition takes it over.
                 let same = tag
-                    .holders
+                    .first
                     .iter_mut()
+                    .chain(&mut tag.others)
                     .find(|holder| holder.keyword == keyword && (!defined || !holder.defined));
                 if let Some(same) = same {
                     same.defined |= defined;
@@ -116,13 +136,13 @@ impl<'b, 'o> Names<'b, 'o> {
                 let suffix = loop {
                     last += 1;
                     let suffixed = with_suffix(name, last);
-                    if !self.tags.contains_key(suffixed.as_slice()) && tags.insert(suffixed) {
+                    if !self.tags.contains_key(suffixed.as_slice()) && given.insert(suffixed) {
                         break last;
                     }
                 };
                 if let Some(tag) = self.tags.get_mut(name) {
                     tag.last = suffix;
-                    tag.holders.push(Holder { keyword, suffix, defined });
+                    tag.others.push(Holder { keyword, suffix, defined });
                 }
                 suffix
             }
@@ -150,10 +170,19 @@ impl<'b, 'o> Names<'b, 'o> {
         self.take(identifier(name))
     }
 
+    /// Takes a name for a function: one that the compiler knows is that one.
+    pub(super) fn function(&mut self, name: &'b [u8]) -> (Name<'b>, Suffix) {
+        if super::reserved::FUNCTIONS.binary_search_by(|known| known.as_bytes().cmp(name)).is_ok() {
+            return (Cow::Borrowed(name), Suffix::NONE);
+        }
+        self.ordinary(name)
+    }
+
     /// Takes an identifier.
     pub(super) fn take(&mut self, name: Name<'b>) -> (Name<'b>, Suffix) {
-        let [_, given] = &mut self.given;
-        let mut last = match self.ordinary.entry(name.clone()) {
+        let hash = self.hasher.hash_one(&*name);
+        let given = &mut self.given;
+        let mut last = match self.ordinary.entry(hash) {
             Entry::Vacant(entry) if given.is_empty() || !given.contains(&*name) => {
                 entry.insert(1);
                 return (name, Suffix::NONE);
@@ -163,17 +192,17 @@ impl<'b, 'o> Names<'b, 'o> {
         loop {
             last += 1;
             let suffixed = with_suffix(&name, last);
-            if !self.ordinary.contains_key(suffixed.as_slice()) && given.insert(suffixed) {
+            if !self.ordinary.contains_key(&self.hasher.hash_one(&*suffixed)) && given.insert(suffixed) {
                 break;
             }
         }
-        self.ordinary.insert(name.clone(), last);
+        self.ordinary.insert(hash, last);
         (name, Suffix(last))
     }
 
     /// Whether an enumerator, typedef, function or variable has this name.
     pub(super) fn is_ordinary(&self, name: &[u8]) -> bool {
-        self.ordinary.contains_key(name)
+        self.ordinary.contains_key(&self.hasher.hash_one(name))
     }
 }
 

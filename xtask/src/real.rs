@@ -4,6 +4,7 @@
 
 mod allowance;
 mod determinism;
+mod dump;
 mod encoder;
 mod kernel_verifier;
 mod modules;
@@ -102,6 +103,8 @@ fn check_kernel(tally: &mut Tally, kernel: &Kernel, encoder: &Encoder, peers: &P
     check("our own rules", by_our_rules);
     check("bpftool", in_bpftool);
     check("libbpf", in_libbpf);
+    check("dumps as bpftool's", dump::check);
+    check("every byte accounted for", dump::check_size);
     check("types and functions as pahole's", peer::check);
     check("same bytes for any thread count and folder", determinism::check);
     check("every data symbol has a variable", symbols::check);

@@ -36,6 +36,7 @@ mod kind;
 mod layout;
 mod names;
 pub mod order;
+pub mod size;
 mod strings;
 mod types;
 mod view;

@@ -5,12 +5,12 @@ mod c;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use btfkit_btf::dump::{json, raw};
+use btfkit_btf::dump::{Output, json, raw};
 use btfkit_btf::{Btf, Type, TypeId};
 use btfkit_encode::atomic_file::atomic_write;
 use clap::{Args, ValueEnum};
 
-use crate::input::{Input, Source};
+use crate::input::{Input, Source, refers_beyond};
 use crate::selector::{self, Selector};
 
 /// Print types: as bpftool does, as JSON, or as a C header that compiles
@@ -20,7 +20,9 @@ use crate::selector::{self, Selector};
 #[command(after_help = "Examples:\n  \
     btfkit dump /sys/kernel/btf/vmlinux\n  \
     btfkit dump vmlinux 'struct task_struct' 42\n  \
-    btfkit dump nf_tables.ko --base vmlinux --format json -o nf_tables.json")]
+    btfkit dump nf_tables.ko --base vmlinux --format json -o nf_tables.json\n  \
+    btfkit dump /sys/kernel/btf/vmlinux --format c -o vmlinux.h\n  \
+    btfkit dump vmlinux task_struct runqueues --format c --assert")]
 pub(crate) struct Arguments {
     /// Raw BTF, an ELF file with a section .BTF, or "-" for standard input
     file: PathBuf,
@@ -57,10 +59,7 @@ enum Format {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> crate::Outcome {
-    let source = Source::read(&arguments.file)?;
-    let base = source.base(arguments.base.as_deref())?;
-    // What is broken is worth looking at: bpftool shows it too.
-    let input = source.open_unchecked(base)?;
+    let input = open(arguments)?;
     if arguments.format == Format::C {
         let text = header(arguments, &input)?;
         return put(arguments, |out| out.write_all(&text));
@@ -79,6 +78,21 @@ fn put(arguments: &Arguments, write: impl FnOnce(&mut dyn Write) -> io::Result<(
         Some(path) if path != Path::new("-") => Ok(atomic_write(path, |file| write(file))?),
         _ => crate::stream(write),
     }
+}
+
+/// Opens the BTF as the file stores it, broken or not: bpftool shows it too, and what is broken is worth looking at.
+fn open(arguments: &Arguments) -> Result<Input, Box<dyn std::error::Error>> {
+    let source = Source::read(&arguments.file)?.stored()?;
+    let base = source.base(arguments.base.as_deref())?;
+    let alone = base.is_none();
+    let input = source.open_unchecked(base)?;
+    if alone && refers_beyond(&input.btf) {
+        anstream::eprintln!(
+            "{NOTE}note:{NOTE:#} {}: refers to types that it does not have: if it is split BTF, give its base with --base",
+            input.name()
+        );
+    }
+    Ok(input)
 }
 
 /// The types to print, in the order of their ids, each once.
@@ -106,32 +120,23 @@ fn header(arguments: &Arguments, input: &Input) -> Result<Vec<u8>, String> {
     Ok(header.map_err(|error| format!("{}: {error}", input.name()))?.text)
 }
 
-/// Text is handed on in pieces of this many bytes.
-const PIECE: usize = 1 << 16;
+const NOTE: anstyle::Style = anstyle::AnsiColor::Yellow.on_default().bold();
 
 fn write_raw(out: &mut dyn Write, types: &[Type<'_>]) -> io::Result<()> {
-    let mut text = Vec::with_capacity(2 * PIECE);
+    let mut text = Output::new(out);
     for &ty in types {
-        raw::write(&mut text, ty);
-        if text.len() >= PIECE {
-            out.write_all(&text)?;
-            text.clear();
-        }
+        raw::write(&mut text, ty)?;
     }
-    out.write_all(&text)
+    text.finish()
 }
 
 fn write_json(out: &mut dyn Write, btf: &Btf<'_>, types: &[Type<'_>]) -> io::Result<()> {
-    let mut text = Vec::with_capacity(2 * PIECE);
+    let mut text = Output::new(out);
     let mut document = json::Document::new(btf);
     document.begin(&mut text);
     for &ty in types {
-        document.write(&mut text, ty);
-        if text.len() >= PIECE {
-            out.write_all(&text)?;
-            text.clear();
-        }
+        document.write(&mut text, ty)?;
     }
     document.end(&mut text);
-    out.write_all(&text)
+    text.finish()
 }

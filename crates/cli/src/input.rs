@@ -75,6 +75,17 @@ impl Source {
         Ok(Self { name, btf, distilled_base, ext, object: Some(object), known_base: None })
     }
 
+    /// The same with the BTF as the file stores it. An object file has relocations for its BTF, which give variables
+    /// their places in sections; bpftool and libbpf read around them.
+    pub(crate) fn stored(mut self) -> Result<Self> {
+        if let Some(object) = &self.object
+            && let Some(section) = object.section_by_name(".BTF").filter(|section| !section.is_compressed())
+        {
+            self.btf = object.raw_section_data(section.index)?.to_vec();
+        }
+        Ok(self)
+    }
+
     /// The base that goes with it: the one given, its own distilled one, or the running kernel's for a module in sysfs.
     pub(crate) fn base(&self, given: Option<&Path>) -> Result<Option<Arc<Btf<'static>>>> {
         if let Some(distilled) = &self.distilled_base {
@@ -150,7 +161,7 @@ fn known_base(path: &Path) -> Option<PathBuf> {
 }
 
 /// Whether a type of a BTF that stands alone refers to one that is not there.
-fn refers_beyond(btf: &Btf<'_>) -> bool {
+pub(crate) fn refers_beyond(btf: &Btf<'_>) -> bool {
     let end = btf.next_id();
     let mut beyond = false;
     for ty in btf.types() {

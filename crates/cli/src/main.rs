@@ -7,7 +7,9 @@ mod encode;
 #[allow(dead_code)]
 mod input;
 mod language;
+mod man;
 mod selector;
+mod size;
 mod summary;
 
 use std::io::Write;
@@ -27,8 +29,10 @@ struct Cli {
 enum Command {
     Encode(encode::Arguments),
     Dump(dump::Arguments),
+    Size(size::Arguments),
     Demo(demo::Arguments),
     Completions(completions::Arguments),
+    Man(man::Arguments),
 }
 
 /// What a subcommand gives: an error is one line for a person.
@@ -51,8 +55,10 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Encode(arguments) => encode::run(&arguments),
         Command::Dump(arguments) => dump::run(&arguments),
+        Command::Size(arguments) => size::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments),
+        Command::Man(arguments) => man::run(&arguments),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

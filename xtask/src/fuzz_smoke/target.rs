@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use btfkit_btf::check::{Profile, check};
+use btfkit_btf::dump::{Output, json, raw};
+use btfkit_btf::size::Size;
 use btfkit_btf::{Btf, order};
 use btfkit_encode::object::Object;
 use btfkit_encode::object::companion::Companions;
@@ -24,7 +26,8 @@ pub(crate) const TARGETS: [Target; 3] = [
     Target { name: "dwarf", folders: &["dwarf"], run: encode_dwarf },
 ];
 
-/// Checks a BTF, opens it alone and on itself, asks for everything in it, and puts its types into another order.
+/// Checks a BTF, opens it alone and on itself, asks for everything in it, prints it, and puts its types into another
+/// order.
 pub(crate) fn read_btf(input: &[u8]) -> bool {
     let _ = (check(input, None, Profile::Vmlinux), check(input, None, Profile::Load));
     let Ok(btf) = Btf::parse(input) else { return false };
@@ -51,6 +54,27 @@ fn ask(btf: &Btf<'_>) {
             "a type is not found by its name"
         );
     }
+    show(btf);
+}
+
+/// Prints every type in each form, and counts every byte once.
+fn show(btf: &Btf<'_>) {
+    let (mut lines, mut text) = (Vec::new(), Vec::new());
+    let (mut raw_output, mut output) = (Output::new(&mut lines), Output::new(&mut text));
+    let mut document = json::Document::new(btf);
+    document.begin(&mut output);
+    for ty in btf.types() {
+        let written = raw::write(&mut raw_output, ty).and_then(|()| document.write(&mut output, ty));
+        assert!(written.is_ok(), "memory can be written to");
+    }
+    document.end(&mut output);
+    let written = raw_output.finish().and_then(|()| output.finish());
+    assert!(written.is_ok(), "memory can be written to");
+    let json = std::str::from_utf8(&text).ok();
+    assert!(json.is_some_and(|json| json.lines().count() <= 2 + btf.types().len()), "a dump is not JSON");
+    let size = Size::of(btf);
+    let parts = size.header + size.layout + size.unused + size.type_share().bytes + size.string_share().bytes;
+    assert_eq!(parts - size.overlapping, size.total, "the bytes of a BTF do not add up");
 }
 
 /// Opens an ELF file and asks for every section, relocated and decompressed, and every symbol.

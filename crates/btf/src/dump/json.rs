@@ -9,9 +9,11 @@
 //! U+FFFD. And enumerators of 32 bits without sign are that; bpftool 7.1 gives those from 0x80000000 on as 64-bit
 //! numbers with the sign filled in.
 
+use super::Output;
 use super::text::{self, number, signed};
 use crate::{Btf, Kind, SectionEntry, StringOffset, Type, TypeId};
 use hashbrown::HashMap;
+use std::io;
 
 /// A JSON document being written: [`begin`](Self::begin), [`write`](Self::write) for each type, [`end`](Self::end).
 #[derive(Debug)]
@@ -38,8 +40,8 @@ impl<'b> Document<'b> {
         Self { btf, places, empty: true }
     }
 
-    /// Appends what stands before the types.
-    pub fn begin(&self, out: &mut Vec<u8>) {
+    /// Writes what stands before the types.
+    pub fn begin(&self, out: &mut Output<'_>) {
         let order = match self.btf.byte_order() {
             crate::ByteOrder::Little => "little",
             crate::ByteOrder::Big => "big",
@@ -48,31 +50,39 @@ impl<'b> Document<'b> {
         word(out, "\"byte_order\":", order);
         field(out, ",\"pointer_size\":", self.btf.pointer_size());
         field(out, ",\"first_id\":", self.btf.first_id().0);
-        out.extend_from_slice(b",\"types\":[");
+        out.bytes(b",\"types\":[");
     }
 
-    /// Appends a type, on a line of its own.
-    pub fn write(&mut self, out: &mut Vec<u8>, ty: Type<'_>) {
-        out.extend_from_slice(if self.empty { b"\n" } else { b",\n" });
+    /// Writes a type, on a line of its own. Of a name at most 4096 bytes are written.
+    ///
+    /// # Errors
+    /// The writer's.
+    pub fn write(&mut self, out: &mut Output<'_>, ty: Type<'_>) -> io::Result<()> {
+        out.bytes(if self.empty { b"\n" } else { b",\n" });
         self.empty = false;
-        object(out, ty, |id| self.places.get(&id).copied());
+        object(out, ty, |id| self.places.get(&id).copied())?;
+        out.pass_on()
     }
 
-    /// Appends what stands after the types.
-    pub fn end(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(if self.empty { b"]}\n" } else { b"\n]}\n" });
+    /// Writes what stands after the types.
+    pub fn end(&self, out: &mut Output<'_>) {
+        out.bytes(if self.empty { b"]}\n" } else { b"\n]}\n" });
     }
 }
 
-fn object<'b>(out: &mut Vec<u8>, ty: Type<'_>, place: impl Fn(TypeId) -> Option<(Type<'b>, SectionEntry)>) {
+fn object<'b>(
+    out: &mut Output<'_>,
+    ty: Type<'_>,
+    place: impl Fn(TypeId) -> Option<(Type<'b>, SectionEntry)>,
+) -> io::Result<()> {
     let kind = ty.kind();
     field(out, "{\"id\":", ty.id().0);
-    out.extend_from_slice(b",\"kind\":\"");
+    out.bytes(b",\"kind\":\"");
     match kind {
         Kind::Unknown(unknown) => field(out, "KIND_", unknown),
-        known => out.extend_from_slice(known.text().as_bytes()),
+        known => out.bytes(known.text().as_bytes()),
     }
-    out.extend_from_slice(b"\",\"name\":");
+    out.bytes(b"\",\"name\":");
     string(out, text::string(ty, ty.name_offset()));
     match kind {
         Kind::Void => {}
@@ -92,8 +102,8 @@ fn object<'b>(out: &mut Vec<u8>, ty: Type<'_>, place: impl Fn(TypeId) -> Option<
             field(out, ",\"index_type_id\":", array.index.0);
             field(out, ",\"nr_elems\":", array.count);
         }
-        Kind::Struct | Kind::Union => aggregate(out, ty),
-        Kind::Enum | Kind::Enum64 => enumeration(out, ty),
+        Kind::Struct | Kind::Union => aggregate(out, ty)?,
+        Kind::Enum | Kind::Enum64 => enumeration(out, ty)?,
         Kind::Fwd => word(out, ",\"fwd_kind\":", text::forward_kind(ty)),
         Kind::Func => {
             field(out, ",\"type_id\":", ty.raw_type_id().0);
@@ -106,35 +116,36 @@ fn object<'b>(out: &mut Vec<u8>, ty: Type<'_>, place: impl Fn(TypeId) -> Option<
                 named(out, ty, parameter.name);
                 field(out, ",\"type_id\":", parameter.type_id.0);
                 out.push(b'}');
-            });
+            })?;
         }
         Kind::Var => {
             field(out, ",\"type_id\":", ty.raw_type_id().0);
             word(out, ",\"linkage\":", text::linkage(ty));
             if let Some((section, entry)) = place(ty.id()) {
-                out.extend_from_slice(b",\"section\":");
+                out.bytes(b",\"section\":");
                 string(out, text::string(section, section.name_offset()));
                 field(out, ",\"offset\":", entry.offset);
                 field(out, ",\"size\":", entry.size);
             }
         }
-        Kind::DataSec => section(out, ty),
+        Kind::DataSec => section(out, ty)?,
         Kind::Float => field(out, ",\"size\":", ty.raw_size()),
         Kind::DeclTag => {
             field(out, ",\"type_id\":", ty.raw_type_id().0);
-            out.extend_from_slice(b",\"component_idx\":");
+            out.bytes(b",\"component_idx\":");
             signed(out, ty.component_index().unwrap_or_default().into());
         }
-        Kind::LocParam | Kind::LocProto | Kind::LocSec => location(out, ty),
-        Kind::Unknown(number) => unknown(out, ty, number),
+        Kind::LocParam | Kind::LocProto | Kind::LocSec => location(out, ty)?,
+        Kind::Unknown(number) => unknown(out, ty, number)?,
     }
     if matches!(kind, Kind::DeclTag | Kind::TypeTag) && ty.kind_flag() {
-        out.extend_from_slice(b",\"attribute\":true");
+        out.bytes(b",\"attribute\":true");
     }
     out.push(b'}');
+    Ok(())
 }
 
-fn aggregate(out: &mut Vec<u8>, ty: Type<'_>) {
+fn aggregate(out: &mut Output<'_>, ty: Type<'_>) -> io::Result<()> {
     field(out, ",\"size\":", ty.raw_size());
     field(out, ",\"vlen\":", ty.vlen());
     list(out, ",\"members\":", ty.members(), |out, member| {
@@ -145,22 +156,22 @@ fn aggregate(out: &mut Vec<u8>, ty: Type<'_>) {
             field(out, ",\"bitfield_size\":", member.bitfield_size);
         }
         out.push(b'}');
-    });
+    })
 }
 
-fn enumeration(out: &mut Vec<u8>, ty: Type<'_>) {
+fn enumeration(out: &mut Output<'_>, ty: Type<'_>) -> io::Result<()> {
     word(out, ",\"encoding\":", text::enum_encoding(ty));
     field(out, ",\"size\":", ty.raw_size());
     field(out, ",\"vlen\":", ty.vlen());
     list(out, ",\"values\":", ty.enumerators(), |out, enumerator| {
         named(out, ty, enumerator.name);
-        out.extend_from_slice(b",\"val\":");
+        out.bytes(b",\"val\":");
         signed(out, enumerator.value);
         out.push(b'}');
-    });
+    })
 }
 
-fn section(out: &mut Vec<u8>, ty: Type<'_>) {
+fn section(out: &mut Output<'_>, ty: Type<'_>) -> io::Result<()> {
     field(out, ",\"size\":", ty.raw_size());
     field(out, ",\"vlen\":", ty.vlen());
     list(out, ",\"vars\":", ty.section_entries(), |out, entry| {
@@ -169,11 +180,11 @@ fn section(out: &mut Vec<u8>, ty: Type<'_>) {
         field(out, ",\"size\":", entry.size);
         name_of(out, ty, entry.variable);
         out.push(b'}');
-    });
+    })
 }
 
 /// Kinds of Linux 7.4, which bpftool 7.1 does not know: where the parameters of inlined functions live.
-fn location(out: &mut Vec<u8>, ty: Type<'_>) {
+fn location(out: &mut Output<'_>, ty: Type<'_>) -> io::Result<()> {
     if ty.kind() == Kind::LocParam {
         field(out, ",\"size\":", ty.raw_size());
         field(out, ",\"flags\":", ty.word(3));
@@ -197,78 +208,90 @@ fn location(out: &mut Vec<u8>, ty: Type<'_>) {
 }
 
 /// A kind of which only the layout section tells how long its records are: words without meaning.
-fn unknown(out: &mut Vec<u8>, ty: Type<'_>, kind: u8) {
+fn unknown(out: &mut Output<'_>, ty: Type<'_>, kind: u8) -> io::Result<()> {
     field(out, ",\"size_or_type_id\":", ty.word(2));
     field(out, ",\"vlen\":", ty.vlen());
-    out.extend_from_slice(if ty.kind_flag() { b",\"kind_flag\":true" } else { b",\"kind_flag\":false" });
+    out.bytes(if ty.kind_flag() { b",\"kind_flag\":true" } else { b",\"kind_flag\":false" });
     let layout = ty.owner().kind_layout(kind);
     let (info, element) = layout
         .map_or((0, 0), |layout| (usize::from(layout.info_size) / 4, usize::from(layout.element_size) / 4));
-    let numbers = |out: &mut Vec<u8>, name: &str, words: std::ops::Range<usize>| {
-        list(out, name, words, |out, at| number(out, ty.word(at)));
-    };
-    numbers(out, ",\"info\":", 3..3 + info);
+    out.bytes(b",\"info\":");
+    row(out, ty, 3..3 + info);
     let rows = if element > 0 { ty.vlen() as usize } else { 0 };
-    list(out, ",\"elements\":", 0..rows, |out, row| {
-        let start = 3 + info + row * element;
-        numbers(out, "", start..start + element);
-    });
+    list(out, ",\"elements\":", 0..rows, |out, index| {
+        let start = 3 + info + index * element;
+        row(out, ty, start..start + element);
+    })
+}
+
+/// A few words of a record.
+fn row(out: &mut Output<'_>, ty: Type<'_>, words: std::ops::Range<usize>) {
+    out.push(b'[');
+    for (index, at) in words.enumerate() {
+        if index > 0 {
+            out.push(b',');
+        }
+        number(out, ty.word(at));
+    }
+    out.push(b']');
 }
 
 /// The name of a type that an object refers to, if there is one.
-fn name_of(out: &mut Vec<u8>, ty: Type<'_>, id: TypeId) {
+fn name_of(out: &mut Output<'_>, ty: Type<'_>, id: TypeId) {
     if let Ok(target) = ty.owner().get(id) {
-        out.extend_from_slice(b",\"name\":");
+        out.bytes(b",\"name\":");
         string(out, text::string(target, target.name_offset()));
     }
 }
 
 /// Begins an object that has a name.
 #[inline]
-fn named(out: &mut Vec<u8>, ty: Type<'_>, name: StringOffset) {
-    out.extend_from_slice(b"{\"name\":");
+fn named(out: &mut Output<'_>, ty: Type<'_>, name: StringOffset) {
+    out.bytes(b"{\"name\":");
     string(out, text::string(ty, name));
 }
 
 /// An array.
 #[inline]
 fn list<T>(
-    out: &mut Vec<u8>,
+    out: &mut Output<'_>,
     name: &str,
     values: impl Iterator<Item = T>,
-    mut write: impl FnMut(&mut Vec<u8>, T),
-) {
-    out.extend_from_slice(name.as_bytes());
+    mut write: impl FnMut(&mut Output<'_>, T),
+) -> io::Result<()> {
+    out.bytes(name.as_bytes());
     out.push(b'[');
     for (index, value) in values.enumerate() {
+        out.pass_on()?;
         if index > 0 {
             out.push(b',');
         }
         write(out, value);
     }
     out.push(b']');
+    Ok(())
 }
 
 #[inline]
-fn field(out: &mut Vec<u8>, name: &str, value: impl Into<u64>) {
-    out.extend_from_slice(name.as_bytes());
+fn field(out: &mut Output<'_>, name: &str, value: impl Into<u64>) {
+    out.bytes(name.as_bytes());
     number(out, value);
 }
 
 /// A string that needs no escapes.
 #[inline]
-fn word(out: &mut Vec<u8>, name: &str, value: &str) {
-    out.extend_from_slice(name.as_bytes());
+fn word(out: &mut Output<'_>, name: &str, value: &str) {
+    out.bytes(name.as_bytes());
     out.push(b'"');
-    out.extend_from_slice(value.as_bytes());
+    out.bytes(value.as_bytes());
     out.push(b'"');
 }
 
-fn string(out: &mut Vec<u8>, value: &[u8]) {
+fn string(out: &mut Output<'_>, value: &[u8]) {
     let plain = |byte: &u8| matches!(byte, b' '..=b'~') && *byte != b'"' && *byte != b'\\';
     out.push(b'"');
     if value.iter().all(plain) {
-        out.extend_from_slice(value);
+        out.bytes(value);
     } else {
         escaped(out, &String::from_utf8_lossy(value));
     }
@@ -276,16 +299,16 @@ fn string(out: &mut Vec<u8>, value: &[u8]) {
 }
 
 #[cold]
-fn escaped(out: &mut Vec<u8>, value: &str) {
+fn escaped(out: &mut Output<'_>, value: &str) {
     for character in value.chars() {
         match character {
-            '"' | '\\' => out.extend_from_slice(&[b'\\', character as u8]),
-            '\n' => out.extend_from_slice(b"\\n"),
-            '\t' => out.extend_from_slice(b"\\t"),
+            '"' | '\\' => out.bytes(&[b'\\', character as u8]),
+            '\n' => out.bytes(b"\\n"),
+            '\t' => out.bytes(b"\\t"),
             '\0'..='\x1f' | '\x7f' => {
-                out.extend_from_slice(format!("\\u{:04x}", u32::from(character)).as_bytes());
+                out.bytes(format!("\\u{:04x}", u32::from(character)).as_bytes());
             }
-            _ => out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes()),
+            _ => out.bytes(character.encode_utf8(&mut [0; 4]).as_bytes()),
         }
     }
 }

@@ -6,15 +6,20 @@
 //!         'y' type_id=3 bits_offset=32
 //! ```
 
+use super::Output;
 use super::text::{self, number, signed};
 use crate::{Kind, StringOffset, Type, TypeId};
+use std::io;
 
-/// Appends the lines of a type. Names are written as they are stored, byte by byte.
-pub fn write(out: &mut Vec<u8>, ty: Type<'_>) {
+/// Writes the lines of a type. Names are written as they are stored, byte by byte, up to 4096 of them.
+///
+/// # Errors
+/// The writer's.
+pub fn write(out: &mut Output<'_>, ty: Type<'_>) -> io::Result<()> {
     let kind = ty.kind();
     out.push(b'[');
     number(out, ty.id().0);
-    out.extend_from_slice(b"] ");
+    out.bytes(b"] ");
     kind_name(out, kind);
     out.push(b' ');
     quote(out, text::string(ty, ty.name_offset()));
@@ -36,8 +41,8 @@ pub fn write(out: &mut Vec<u8>, ty: Type<'_>) {
             field(out, " index_type_id=", array.index.0);
             field(out, " nr_elems=", array.count);
         }
-        Kind::Struct | Kind::Union => aggregate(out, ty),
-        Kind::Enum | Kind::Enum64 => enumeration(out, ty),
+        Kind::Struct | Kind::Union => aggregate(out, ty)?,
+        Kind::Enum | Kind::Enum64 => enumeration(out, ty)?,
         Kind::Fwd => word(out, " fwd_kind=", text::forward_kind(ty)),
         Kind::Func => {
             field(out, " type_id=", ty.raw_type_id().0);
@@ -47,7 +52,7 @@ pub fn write(out: &mut Vec<u8>, ty: Type<'_>) {
             field(out, " ret_type_id=", ty.raw_type_id().0);
             field(out, " vlen=", ty.vlen());
             for parameter in ty.params() {
-                named(out, ty, parameter.name);
+                named(out, ty, parameter.name)?;
                 field(out, " type_id=", parameter.type_id.0);
             }
         }
@@ -55,33 +60,35 @@ pub fn write(out: &mut Vec<u8>, ty: Type<'_>) {
             field(out, " type_id=", ty.raw_type_id().0);
             word(out, ", linkage=", text::linkage(ty));
         }
-        Kind::DataSec => section(out, ty),
+        Kind::DataSec => section(out, ty)?,
         Kind::Float => field(out, " size=", ty.raw_size()),
         Kind::DeclTag => {
             field(out, " type_id=", ty.raw_type_id().0);
-            out.extend_from_slice(b" component_idx=");
+            out.bytes(b" component_idx=");
             signed(out, ty.component_index().unwrap_or_default().into());
         }
-        Kind::LocParam | Kind::LocProto | Kind::LocSec => location(out, ty),
-        Kind::Unknown(number) => unknown(out, ty, number),
+        Kind::LocParam | Kind::LocProto | Kind::LocSec => location(out, ty)?,
+        Kind::Unknown(number) => unknown(out, ty, number)?,
     }
     out.push(b'\n');
+    out.pass_on()
 }
 
-fn aggregate(out: &mut Vec<u8>, ty: Type<'_>) {
+fn aggregate(out: &mut Output<'_>, ty: Type<'_>) -> io::Result<()> {
     field(out, " size=", ty.raw_size());
     field(out, " vlen=", ty.vlen());
     for member in ty.members() {
-        named(out, ty, member.name);
+        named(out, ty, member.name)?;
         field(out, " type_id=", member.type_id.0);
         field(out, " bits_offset=", member.bit_offset);
         if member.bitfield_size != 0 {
             field(out, " bitfield_size=", member.bitfield_size);
         }
     }
+    Ok(())
 }
 
-fn enumeration(out: &mut Vec<u8>, ty: Type<'_>) {
+fn enumeration(out: &mut Output<'_>, ty: Type<'_>) -> io::Result<()> {
     word(out, " encoding=", text::enum_encoding(ty));
     field(out, " size=", ty.raw_size());
     field(out, " vlen=", ty.vlen());
@@ -91,36 +98,38 @@ fn enumeration(out: &mut Vec<u8>, ty: Type<'_>) {
         (_, false) => b"ULL",
     };
     for enumerator in ty.enumerators() {
-        named(out, ty, enumerator.name);
-        out.extend_from_slice(b" val=");
+        named(out, ty, enumerator.name)?;
+        out.bytes(b" val=");
         signed(out, enumerator.value);
-        out.extend_from_slice(suffix);
+        out.bytes(suffix);
     }
+    Ok(())
 }
 
-fn section(out: &mut Vec<u8>, ty: Type<'_>) {
+fn section(out: &mut Output<'_>, ty: Type<'_>) -> io::Result<()> {
     field(out, " size=", ty.raw_size());
     field(out, " vlen=", ty.vlen());
     for entry in ty.section_entries() {
-        out.extend_from_slice(b"\n\t");
+        indent(out)?;
         field(out, "type_id=", entry.variable.0);
         field(out, " offset=", entry.offset);
         field(out, " size=", entry.size);
         what(out, ty, entry.variable);
     }
+    Ok(())
 }
 
 /// Kinds of Linux 7.4, which bpftool 7.1 does not know: where the parameters of inlined functions live.
-fn location(out: &mut Vec<u8>, ty: Type<'_>) {
+fn location(out: &mut Output<'_>, ty: Type<'_>) -> io::Result<()> {
     if ty.kind() == Kind::LocParam {
         field(out, " size=", ty.raw_size());
-        out.extend_from_slice(b" flags=0x");
+        out.bytes(b" flags=0x");
         text::hexadecimal(out, ty.word(3));
     }
     field(out, " vlen=", ty.vlen());
     for element in elements(ty) {
         let at = |index| ty.word(element + index);
-        out.extend_from_slice(b"\n\t");
+        indent(out)?;
         match ty.kind() {
             Kind::LocParam => field(out, "val=", at(0)),
             Kind::LocProto => field(out, "type_id=", at(0)),
@@ -132,10 +141,11 @@ fn location(out: &mut Vec<u8>, ty: Type<'_>) {
             }
         }
     }
+    Ok(())
 }
 
 /// A kind of which only the layout section tells how long its records are: words without meaning.
-fn unknown(out: &mut Vec<u8>, ty: Type<'_>, number: u8) {
+fn unknown(out: &mut Output<'_>, ty: Type<'_>, number: u8) -> io::Result<()> {
     field(out, " size_or_type_id=", ty.word(2));
     field(out, " vlen=", ty.vlen());
     field(out, " kind_flag=", u8::from(ty.kind_flag()));
@@ -144,21 +154,22 @@ fn unknown(out: &mut Vec<u8>, ty: Type<'_>, number: u8) {
         .map_or((0, 0), |layout| (usize::from(layout.info_size) / 4, usize::from(layout.element_size) / 4));
     let mut words = ty.words().skip(3);
     if info > 0 {
-        out.extend_from_slice(b" info=");
+        out.bytes(b" info=");
         row(out, words.by_ref().take(info));
     }
     if element > 0 {
         for _ in 0..ty.vlen() {
-            out.extend_from_slice(b"\n\t");
+            indent(out)?;
             row(out, words.by_ref().take(element));
         }
     }
+    Ok(())
 }
 
 /// Words in hexadecimal, with spaces between.
-fn row(out: &mut Vec<u8>, words: impl Iterator<Item = u32>) {
+fn row(out: &mut Output<'_>, words: impl Iterator<Item = u32>) {
     for (index, word) in words.enumerate() {
-        out.extend_from_slice(if index == 0 { b"0x" } else { b" 0x" });
+        out.bytes(if index == 0 { b"0x" } else { b" 0x" });
         text::hexadecimal(out, word);
     }
 }
@@ -171,12 +182,12 @@ fn elements(ty: Type<'_>) -> impl Iterator<Item = usize> {
 }
 
 /// Kind and name of a type that a line refers to, if there is one.
-fn what(out: &mut Vec<u8>, ty: Type<'_>, id: TypeId) {
+fn what(out: &mut Output<'_>, ty: Type<'_>, id: TypeId) {
     let Ok(target) = ty.owner().get(id) else { return };
-    out.extend_from_slice(b" (");
+    out.bytes(b" (");
     match target.kind() {
         // What bpftool calls it here.
-        Kind::Void => out.extend_from_slice(b"UNKNOWN"),
+        Kind::Void => out.bytes(b"UNKNOWN"),
         kind => kind_name(out, kind),
     }
     out.push(b' ');
@@ -185,35 +196,43 @@ fn what(out: &mut Vec<u8>, ty: Type<'_>, id: TypeId) {
 }
 
 #[inline]
-fn kind_name(out: &mut Vec<u8>, kind: Kind) {
+fn kind_name(out: &mut Output<'_>, kind: Kind) {
     match kind {
         Kind::Unknown(unknown) => field(out, "KIND_", unknown),
-        known => out.extend_from_slice(known.text().as_bytes()),
+        known => out.bytes(known.text().as_bytes()),
     }
 }
 
 /// Begins the line of a member.
 #[inline]
-fn named(out: &mut Vec<u8>, ty: Type<'_>, name: StringOffset) {
-    out.extend_from_slice(b"\n\t");
+fn named(out: &mut Output<'_>, ty: Type<'_>, name: StringOffset) -> io::Result<()> {
+    indent(out)?;
     quote(out, text::string(ty, name));
+    Ok(())
 }
 
 #[inline]
-fn quote(out: &mut Vec<u8>, name: &[u8]) {
+fn indent(out: &mut Output<'_>) -> io::Result<()> {
+    out.pass_on()?;
+    out.bytes(b"\n\t");
+    Ok(())
+}
+
+#[inline]
+fn quote(out: &mut Output<'_>, name: &[u8]) {
     out.push(b'\'');
-    out.extend_from_slice(name);
+    out.bytes(name);
     out.push(b'\'');
 }
 
 #[inline]
-fn field(out: &mut Vec<u8>, name: &str, value: impl Into<u64>) {
-    out.extend_from_slice(name.as_bytes());
+fn field(out: &mut Output<'_>, name: &str, value: impl Into<u64>) {
+    out.bytes(name.as_bytes());
     number(out, value);
 }
 
 #[inline]
-fn word(out: &mut Vec<u8>, name: &str, value: &str) {
-    out.extend_from_slice(name.as_bytes());
-    out.extend_from_slice(value.as_bytes());
+fn word(out: &mut Output<'_>, name: &str, value: &str) {
+    out.bytes(name.as_bytes());
+    out.bytes(value.as_bytes());
 }

@@ -1,6 +1,11 @@
 //! What the forms have in common: names, numbers, and the words for encodings and linkage.
 
+use super::Output;
 use crate::{Linkage, StringOffset, Type};
+
+/// Longer names are cut. Kernels take 511 bytes; without a limit, a million members of one long name would make terabytes
+/// of a few megabytes.
+const LONGEST: usize = 4096;
 
 /// A string of the blob that `ty` is stored in, as bpftool shows it: "(anon)" where there is none, "(invalid)" where the
 /// offset lies outside the strings. (A name may be empty without being absent: its offset then leads to a NUL.)
@@ -9,7 +14,8 @@ pub(super) fn string<'a>(ty: Type<'a>, offset: StringOffset) -> &'a [u8] {
     if offset.is_empty() {
         return b"(anon)";
     }
-    ty.owner().string(offset).unwrap_or(b"(invalid)")
+    let name = ty.owner().string(offset).unwrap_or(b"(invalid)");
+    &name[..name.len().min(LONGEST)]
 }
 
 /// How the bits of an INT are read. A word with more than one flag, or an unknown one, has no name.
@@ -45,7 +51,7 @@ pub(super) fn linkage(ty: Type<'_>) -> &'static str {
 
 /// Appends a number in decimal.
 #[inline]
-pub(super) fn number(out: &mut Vec<u8>, value: impl Into<u64>) {
+pub(super) fn number(out: &mut Output<'_>, value: impl Into<u64>) {
     let mut value: u64 = value.into();
     let mut digits = [0; 20];
     let mut start = digits.len();
@@ -57,12 +63,12 @@ pub(super) fn number(out: &mut Vec<u8>, value: impl Into<u64>) {
             break;
         }
     }
-    out.extend_from_slice(&digits[start..]);
+    out.bytes(&digits[start..]);
 }
 
 /// Appends an enumerator's value, or a like number that may be below zero.
 #[inline]
-pub(super) fn signed(out: &mut Vec<u8>, value: i128) {
+pub(super) fn signed(out: &mut Output<'_>, value: i128) {
     if value < 0 {
         out.push(b'-');
     }
@@ -70,7 +76,7 @@ pub(super) fn signed(out: &mut Vec<u8>, value: i128) {
 }
 
 /// Appends a word in hexadecimal.
-pub(super) fn hexadecimal(out: &mut Vec<u8>, word: u32) {
+pub(super) fn hexadecimal(out: &mut Output<'_>, word: u32) {
     let digits = 8 - (word | 1).leading_zeros() / 4;
     for digit in (0..digits).rev() {
         out.push(b"0123456789abcdef"[(word >> (4 * digit) & 0xf) as usize]);
@@ -81,10 +87,12 @@ pub(super) fn hexadecimal(out: &mut Vec<u8>, word: u32) {
 mod tests {
     use super::*;
 
-    fn text(write: impl FnOnce(&mut Vec<u8>)) -> String {
-        let mut out = Vec::new();
+    fn text(write: impl FnOnce(&mut Output<'_>)) -> String {
+        let mut text = Vec::new();
+        let mut out = Output::new(&mut text);
         write(&mut out);
-        String::from_utf8(out).unwrap()
+        out.finish().unwrap();
+        String::from_utf8(text).unwrap()
     }
 
     #[test]

@@ -1,9 +1,12 @@
 //! Whole command lines against the built program: what it prints, where, and how it exits.
 
+mod dump;
 mod encode;
 mod failures;
 mod in_place;
+mod man;
 mod program;
+mod size;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -83,4 +86,16 @@ fn compile(directory: &Path, name: &str, source: &str, options: &[&str]) -> Path
 
 fn path(path: &Path) -> &str {
     path.to_str().expect("paths of tests are text")
+}
+
+/// Asserts that a page of the manual has every option that the subcommand's help has.
+#[track_caller]
+fn assert_explained(command: &str, manual: &str) {
+    let help = btfkit(&[command, "--help"]).fine();
+    let words = help.split_whitespace();
+    for word in words.map(|word| word.trim_matches(|c: char| !c.is_ascii_alphanumeric() && c != '-')) {
+        if word.starts_with("--") && word.len() > 2 {
+            assert!(manual.contains(word), "docs/{command}.md does not have {word}");
+        }
+    }
 }

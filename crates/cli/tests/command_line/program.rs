@@ -8,7 +8,7 @@ use super::{btfkit, finish, kernel, program};
 #[test]
 fn help_names_every_subcommand_and_fits_a_screen() {
     let help = btfkit(&["--help"]).fine();
-    for word in ["encode", "demo", "completions", "Usage: btfkit <COMMAND>"] {
+    for word in ["encode", "dump", "size", "demo", "completions", "man", "Usage: btfkit <COMMAND>"] {
         assert!(help.contains(word), "no {word} in {help}");
     }
     assert_eq!(btfkit(&["help"]).fine(), help);
@@ -40,16 +40,7 @@ fn help_names_every_subcommand_and_fits_a_screen() {
 
 #[test]
 fn the_manual_explains_every_option_of_encode() {
-    let manual = include_str!("../../../../docs/encode.md");
-    let help = btfkit(&["encode", "--help"]).fine();
-    for word in help
-        .split_whitespace()
-        .map(|word| word.trim_matches(|c: char| !c.is_ascii_alphanumeric() && c != '-'))
-    {
-        if word.starts_with("--") && word.len() > 2 {
-            assert!(manual.contains(word), "docs/encode.md does not have {word}");
-        }
-    }
+    super::assert_explained("encode", include_str!("../../../../docs/encode.md"));
 }
 
 #[test]
@@ -108,6 +99,10 @@ fn bad_usage_exits_with_2_and_says_how_to_get_help() {
         &["encode", "file", "-j", "many"],
         &["encode", "file", "--quiet", "--json"],
         &["completions", "tcsh-of-mine"],
+        &["dump"],
+        &["dump", "file", "--format", "yaml"],
+        &["size"],
+        &["man", "dump", "--output-dir", "folder"],
     ] {
         let run = btfkit(arguments);
         assert_eq!(run.code, Some(2), "{arguments:?} {run:?}");
@@ -153,7 +148,14 @@ fn the_demo_shows_types_functions_variables_and_what_is_left_out() {
 
 #[test]
 fn only_terminals_get_colours() {
-    for arguments in [&["demo"][..], &["encode", kernel()], &["encode", "/no/such/file"]] {
+    let btf = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fuzz/seeds/btf/gcc.btf");
+    for arguments in [
+        &["demo"][..],
+        &["encode", kernel()],
+        &["encode", "/no/such/file"],
+        &["size", btf],
+        &["size", btf, btf],
+    ] {
         let run = btfkit(arguments);
         assert!(!run.out.contains(&0x1b) && !run.err.contains('\x1b'), "{run:?}");
         let forced = finish(program().args(arguments).env("CLICOLOR_FORCE", "1"));

@@ -6,6 +6,7 @@ mod allowance;
 mod determinism;
 mod dump;
 mod encoder;
+mod header;
 mod kernel_verifier;
 mod modules;
 mod peer;
@@ -107,6 +108,7 @@ fn check_kernel(tally: &mut Tally, kernel: &Kernel, encoder: &Encoder, peers: &P
     check("every byte accounted for", dump::check_size);
     check("types and functions as pahole's", peer::check);
     check("same bytes for any thread count and folder", determinism::check);
+    check("C header", header::check);
     check("every data symbol has a variable", symbols::check);
     check("every function static has a variable", symbols::check_function_statics);
     if !kernel.modules.is_empty() {

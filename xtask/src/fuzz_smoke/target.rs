@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use btfkit_btf::check::{Profile, check};
-use btfkit_btf::dump::{Output, json, raw};
+use btfkit_btf::dump::{self, Output, json, raw};
 use btfkit_btf::size::Size;
 use btfkit_btf::{Btf, order};
 use btfkit_encode::object::Object;
@@ -42,6 +42,8 @@ pub(crate) fn read_btf(input: &[u8]) -> bool {
 }
 
 fn ask(btf: &Btf<'_>) {
+    let everything = dump::c::Options { variables: true, assertions: true, ..dump::c::Options::default() };
+    let _ = dump::c::header(btf, None, &everything);
     for ty in btf.types() {
         // The size of a broken BTF's type is an error, or not; asking is what matters.
         let _ = (btf.size_of(ty.id()), btf.skip_modifiers(ty.id()));

@@ -1,6 +1,7 @@
 //! Whole command lines against the built program: what it prints, where, and how it exits.
 
 mod dump;
+mod dump_c;
 mod encode;
 mod failures;
 mod in_place;

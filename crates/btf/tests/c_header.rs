@@ -137,7 +137,7 @@ fn a_structure_is_packed_only_where_its_offsets_say_so() {
             "struct packed {\n\tchar c;\n\tint i;\n} __attribute__((packed));",
             "struct natural {\n\tchar c;\n\tint i;\n};",
             "struct short_of_its_alignment {\n\tlong int l;\n\tint i;\n} __attribute__((packed));",
-            "struct straddling {\n\tint a: 31;\n\tint b: 3;\n\tchar: 6;\n} __attribute__((packed));",
+            "struct straddling {\n\tint a: 31;\n\tint b: 3;\n} __attribute__((packed));",
             "union packed_union {\n\tchar bytes;\n\tint i;\n\tunsigned char ___padding_0[5];\n} __attribute__((packed));",
         ],
     );
@@ -294,8 +294,8 @@ fn names_that_several_types_have_are_told_apart() {
         &text,
         &[
             "struct twice {",
-            "struct twice___2 {",
-            "union twice___3 *b;",
+            "struct twice___3 {",
+            "union twice___2 *b;",
             "struct twice *a;",
             "typedef int name",
             "typedef long int name",
@@ -304,7 +304,7 @@ fn names_that_several_types_have_are_told_apart() {
             "int x;\n\tint x___2;",
         ],
     );
-    assert_eq!(text.matches("name = ").count() + text.matches("name___").count(), 3, "{text}");
+    has(&text, &["name = 1,", " name___2;", " name___3;"]);
 }
 
 #[test]
@@ -427,7 +427,7 @@ fn numbers_that_c_or_the_target_lacks_have_their_size() {
             "_Bool bool;",
             "struct { unsigned char bytes[3]; } odd;",
             "__btf_float16 long_double;",
-            "__btf_float2 _Float16;",
+            "__btf_float2 _Float16_;",
             "float float_;",
         ],
     );

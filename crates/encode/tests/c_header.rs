@@ -213,6 +213,19 @@ fn layouts(btf: &Btf<'_>) -> Vec<(String, Vec<String>)> {
     all
 }
 
+/// What a compiler said, with the definitions of the first type that it said it of.
+fn explain(said: &str, texts: &[&str]) -> String {
+    let of = said.split("assertion failed: \"").nth(1).and_then(|rest| rest.split(':').next()).unwrap_or("?");
+    let tag = of.split(' ').next_back().unwrap_or(of);
+    let mut text =
+        format!("{}\n", said.lines().filter(|line| line.contains("error")).collect::<Vec<_>>().join("\n"));
+    for from in texts {
+        let start = from.find(&format!("{of} {{")).or_else(|| from.find(&format!(" {tag};"))).unwrap_or(0);
+        text.extend(from[start..].lines().take(60).flat_map(|line| [line, "\n"]));
+    }
+    text
+}
+
 #[test]
 fn random_declarations_come_out_of_a_header_with_every_member_where_it_was() {
     if !have("gcc") {
@@ -221,7 +234,7 @@ fn random_declarations_come_out_of_a_header_with_every_member_where_it_was() {
     let clang = have("clang");
     let folder = tempfile::tempdir().unwrap();
     for seed in 1..=4 {
-        let source = Generator::source(seed * 0x9e37_79b9_7f4a_7c15, 250);
+        let source = Generator::source(u64::wrapping_mul(seed, 0x9e37_79b9_7f4a_7c15), 250);
         std::fs::write(folder.path().join("source.c"), &source).unwrap();
         compile("gcc", &[], folder.path(), "source.c", "source.o").unwrap();
         let before = btf_of(&folder.path().join("source.o"));
@@ -229,7 +242,9 @@ fn random_declarations_come_out_of_a_header_with_every_member_where_it_was() {
         let made = header(&before, None, &options).unwrap();
         assert!(made.assertions > 1000 && made.variables == 250 && made.left_out == 0, "{}", made.left_out);
         std::fs::write(folder.path().join("header.c"), &made.text).unwrap();
-        compile("gcc", &[], folder.path(), "header.c", "header.o").unwrap();
+        if let Err(said) = compile("gcc", &[], folder.path(), "header.c", "header.o") {
+            panic!("seed {seed}: {}", explain(&said, &[&source, &String::from_utf8_lossy(&made.text)]));
+        }
         let after = layouts(&btf_of(&folder.path().join("header.o")));
         let before = layouts(&before);
         assert!(before.len() >= 250);

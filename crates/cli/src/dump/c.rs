@@ -9,6 +9,7 @@ use clap::{Args, CommandFactory};
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 #[derive(Debug, Default, Args)]
+#[group(skip)]
 #[command(next_help_heading = "Options of --format c")]
 pub(super) struct Arguments {
     /// Also declare the variables, with section, offset and size

@@ -21,6 +21,8 @@ pub(super) struct Printer<'b, 'o> {
     pub(super) out: Vec<u8>,
     pub(super) assertions: Assertions,
     pub(super) count: Header,
+    /// There is a structure or union in it: clang complains of attributes for none.
+    pub(super) records: bool,
     /// Members written at most from here on.
     pub(super) left: u64,
     /// Names of members in the scopes of the definition being written, hashed.
@@ -119,6 +121,7 @@ impl<'b, 'o> Printer<'b, 'o> {
             out: Vec::with_capacity(btf.type_section().len()),
             assertions: Assertions::new(options.assertions),
             count: Header::default(),
+            records: false,
             // Members of anonymous types that several types have are written several times; in kernels that adds a
             // tenth.
             left: 16 * words + (1 << 16),

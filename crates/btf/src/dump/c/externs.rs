@@ -140,7 +140,7 @@ impl<'b> Printer<'b, '_> {
     /// A name inside a comment, which it must not end.
     fn comment(&mut self, text: &[u8]) {
         let shown = text.iter().map(|&byte| match byte {
-            b'*' | b'\\' | b'?' | ..=b' ' | 0x7f.. => b'_',
+            b'*' | b'\\' | b'?' | ..=0x1f | 0x7f.. => b'_',
             other => other,
         });
         self.out.extend(shown);

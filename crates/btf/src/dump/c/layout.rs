@@ -63,6 +63,8 @@ pub(super) struct Slot<'b> {
     pub(super) offset: u64,
     /// Bits of a bit-field; 0 for any other member.
     pub(super) width: u64,
+    /// It has a name: attributes behind an aggregate without one are the aggregate's and change its size.
+    named: bool,
 }
 
 impl Slot<'_> {
@@ -272,7 +274,7 @@ impl<'b> Layouts<'b> {
     /// The `aligned` that explains why a member of a structure that is not packed begins so far behind `position`, the
     /// bit after the member before.
     pub(super) fn member_alignment(&self, ty: Type<'b>, position: u64, slot: &Slot<'b>) -> Option<u64> {
-        if slot.width > 0 || natural(position, slot, false) == slot.offset {
+        if slot.width > 0 || !slot.named || natural(position, slot, false) == slot.offset {
             return None;
         }
         let cap = self.caps[ty.id().0 as usize];
@@ -289,8 +291,12 @@ impl<'b> Layouts<'b> {
         position: u64,
     ) -> std::result::Result<Slot<'b>, Unfit> {
         let value = self.value(member.type_id).ok_or(Unfit::Incomplete)?;
-        let mut slot =
-            Slot { value, offset: u64::from(member.bit_offset), width: u64::from(member.bitfield_size) };
+        let mut slot = Slot {
+            value,
+            offset: u64::from(member.bit_offset),
+            width: u64::from(member.bitfield_size),
+            named: !member.name.is_empty(),
+        };
         let kind = value.base.kind();
         if !ty.kind_flag() && kind == Kind::Int {
             // Before kinds had flags, the integer itself said which bits of its storage it has.

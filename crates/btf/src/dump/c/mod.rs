@@ -94,9 +94,11 @@ pub fn header(btf: &Btf<'_>, selected: Option<&[TypeId]>, options: &Options) -> 
         .collect();
     steps.append(&mut order.steps);
     let layouts = layout::Layouts::new(btf, &order.aggregates, options.outside.is_empty())?;
+    let records = !order.aggregates.is_empty();
     drop(order);
 
     let mut printer = declarator::Printer::new(btf, layouts, &wanted.tags, options);
+    printer.records = records;
     printer.begin(&wanted.uses);
     for &step in &steps {
         printer.step(step)?;

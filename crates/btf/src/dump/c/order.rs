@@ -100,9 +100,9 @@ impl<'b, 'o> Order<'b, 'o> {
         let target = declaration.raw_type_id();
         let complete = declaration.kind() == Kind::Var;
         if complete {
-            self.complete(target, mention)?
+            self.complete(target, mention)?;
         } else {
-            self.mention(target, mention)?
+            self.mention(target, mention)?;
         }
         self.state[id as usize] = State::Done;
         Ok(())

@@ -77,12 +77,16 @@ impl Printer<'_, '_> {
             self.out.push(b'\n');
         }
         uses.write(&mut self.out);
-        self.out.extend_from_slice(PUSH);
+        if self.records {
+            self.out.extend_from_slice(PUSH);
+        }
     }
 
     /// The whole header.
     pub(super) fn finish(mut self) -> Header {
-        self.out.extend_from_slice(POP);
+        if self.records {
+            self.out.extend_from_slice(POP);
+        }
         if self.assertions.wanted {
             let pointer = u64::from(self.btf.pointer_size());
             for scalar in [b"void *" as &[u8], b"long"] {

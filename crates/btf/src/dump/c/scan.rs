@@ -190,7 +190,7 @@ impl<'t> Declaration<'t> {
                 return;
             }
             b"const" | b"volatile" | b"restrict" | b"__restrict" | b"__const" | b"__extension__" => return,
-            _ => {}
+            _ => self.opened = false,
         }
         if let Some((_, tag @ None)) = &mut self.aggregate {
             *tag = Some(name);
@@ -213,7 +213,7 @@ impl<'t> Declaration<'t> {
 
     fn mark(&mut self, mark: u8, found: &mut Outside) {
         let opened = std::mem::take(&mut self.opened);
-        let aggregate = self.aggregate.take();
+        let aggregate = if self.attribute.is_some() { None } else { self.aggregate.take() };
         match mark {
             b'{' => {
                 let brace = match aggregate {

@@ -50,6 +50,10 @@ fn is_keyword(name: &[u8]) -> bool {
         | b"_Alignas" | b"_Alignof" | b"_Atomic" | b"_Bool" | b"_Complex" | b"_Generic"
         | b"_Imaginary" | b"_Noreturn" | b"_Static_assert" | b"_Thread_local" | b"__attribute__" | b"__int128"
         | b"__typeof__"
+        | b"__asm__" | b"__auto_type" | b"__const" | b"__extension__" | b"__fp16" | b"__bf16" | b"__float128"
+        | b"__imag__" | b"__real__" | b"__inline" | b"__inline__" | b"__label__" | b"__restrict" | b"__signed__"
+        | b"__thread" | b"__typeof" | b"__volatile__" | b"__func__" | b"_Float16" | b"_Float32" | b"_Float64"
+        | b"_Float128"
     )
 }
 
@@ -166,7 +170,12 @@ pub(super) fn literal(out: &mut Vec<u8>, text: &[u8]) {
             b'"' | b'\\' => out.extend_from_slice(&[b'\\', byte]),
             b' '..=b'~' => out.push(byte),
             _ => {
-                out.extend_from_slice(&[b'\\', b'0' + (byte >> 6), b'0' + (byte >> 3 & 7), b'0' + (byte & 7)])
+                out.extend_from_slice(&[
+                    b'\\',
+                    b'0' + (byte >> 6),
+                    b'0' + (byte >> 3 & 7),
+                    b'0' + (byte & 7),
+                ]);
             }
         }
     }

@@ -8,6 +8,7 @@ mod distill;
 mod dump;
 mod encoder;
 mod front;
+mod header;
 mod kernel_verifier;
 mod minimize;
 mod modules;
@@ -118,6 +119,7 @@ fn check_kernel(tally: &mut Tally, kernel: &Kernel, encoder: &Encoder, peers: &P
     check("every byte accounted for", dump::check_size);
     check("types and functions as pahole's", peer::check);
     check("same bytes for any thread count and folder", determinism::check);
+    check("C header", header::check);
     check("every data symbol has a variable", symbols::check);
     check("variables out and in again", rewrite::split);
     check("other orders, and copies", rewrite::orders_and_copies);

@@ -154,6 +154,26 @@ pub enum Error {
         subject: String,
         /// What there is instead.
         reason: String,
+    /// A definition that C can only write after itself: a structure that holds itself, a typedef of itself.
+    TypeCycle {
+        /// The type.
+        id: TypeId,
+        /// Its name; empty if it has none.
+        name: String,
+    },
+    /// Types in types go deeper than a C compiler follows.
+    NestedTooDeep {
+        /// The type.
+        id: TypeId,
+        /// Its name; empty if it has none.
+        name: String,
+    },
+    /// Anonymous types in each other, written wherever they are mentioned, come to too much text.
+    UnfoldsTooFar {
+        /// The type.
+        id: TypeId,
+        /// Its name; empty if it has none.
+        name: String,
     },
 }
 
@@ -214,6 +234,16 @@ impl fmt::Display for Error {
                 )
             }
             Self::ExtOverlap { table } => write!(f, "{table} of .BTF.ext overlaps the table ahead of it"),
+            Self::TypeCycle { id, name } => write!(f, "type {id} {name} needs itself to be defined first"),
+            Self::NestedTooDeep { id, name } => {
+                write!(f, "type {id} {name} is nested deeper than C can be written")
+            }
+            Self::UnfoldsTooFar { id, name } => {
+                write!(
+                    f,
+                    "type {id} {name}: anonymous types in each other come to more text than can be written"
+                )
+            }
             Self::NamesOverlap => write!(f, "names overlap each other too much to be written one by one"),
             Self::NotSplit => write!(f, "not split BTF: it stands on no base"),
             Self::NotDistillable { id, kind, by } if by.is_void() => {

@@ -16,6 +16,7 @@ macro_rules! kinds {
 
         impl Kind {
             /// The kind with this number.
+            #[inline]
             pub const fn from_number(number: u8) -> Self {
                 match number {
                     $($number => Self::$name,)*
@@ -24,6 +25,7 @@ macro_rules! kinds {
             }
 
             /// The number of this kind in a record.
+            #[inline]
             pub const fn number(self) -> u8 {
                 match self {
                     $(Self::$name => $number,)*
@@ -106,16 +108,19 @@ impl Kind {
     pub const MAX: u8 = 22;
 
     /// Whether this is a structure or a union.
+    #[inline]
     pub const fn is_aggregate(self) -> bool {
         matches!(self, Self::Struct | Self::Union)
     }
 
     /// Whether this is an enumeration of either width.
+    #[inline]
     pub const fn is_enum(self) -> bool {
         matches!(self, Self::Enum | Self::Enum64)
     }
 
     /// Whether this only passes on another type: `const`, `volatile`, `restrict`, type tag or typedef.
+    #[inline]
     pub const fn is_modifier(self) -> bool {
         matches!(self, Self::Typedef | Self::Volatile | Self::Const | Self::Restrict | Self::TypeTag)
     }

@@ -201,6 +201,13 @@ impl<'a> Type<'a> {
         self.string(self.name_offset())
     }
 
+    /// Whether it has a name; cheaper than looking at the name.
+    #[inline]
+    pub(crate) fn is_named(self) -> bool {
+        let name = self.name_offset();
+        !name.is_empty() && self.owner.string_tail(name).is_some_and(|tail| tail.first() != Some(&0))
+    }
+
     /// Its name for showing: bytes that are not UTF-8 become U+FFFD.
     pub fn name_str(self) -> Cow<'a, str> {
         String::from_utf8_lossy(self.name())
@@ -269,6 +276,7 @@ impl<'a> Type<'a> {
     }
 
     /// Members of a structure or union, in the order stored.
+    #[inline]
     pub fn members(self) -> impl ExactSizeIterator<Item = Member> + DoubleEndedIterator + Clone + use<'a> {
         let flag = self.kind_flag();
         self.elements(self.kind().is_aggregate(), 12).map(move |words| Member::from_words(flag, words))
@@ -284,6 +292,7 @@ impl<'a> Type<'a> {
     }
 
     /// Enumerators of an enumeration of either width, in the order stored.
+    #[inline]
     pub fn enumerators(
         self,
     ) -> impl ExactSizeIterator<Item = Enumerator> + DoubleEndedIterator + Clone + use<'a> {
@@ -302,6 +311,7 @@ impl<'a> Type<'a> {
     }
 
     /// Parameters of a function prototype, in order; `...` is a last one with neither name nor type.
+    #[inline]
     pub fn params(self) -> impl ExactSizeIterator<Item = Param> + DoubleEndedIterator + Clone + use<'a> {
         self.elements(self.kind() == Kind::FuncProto, 8)
             .map(|words| Param { name: StringOffset(words(0)), type_id: TypeId(words(1)) })
@@ -319,6 +329,7 @@ impl<'a> Type<'a> {
     }
 
     /// What an array is made of.
+    #[inline]
     pub fn array(self) -> Option<Array> {
         (self.kind() == Kind::Array).then(|| Array {
             element: TypeId(self.word(3)),
@@ -328,6 +339,7 @@ impl<'a> Type<'a> {
     }
 
     /// How an integer's bits are read.
+    #[inline]
     pub fn int_encoding(self) -> Option<IntEncoding> {
         (self.kind() == Kind::Int).then(|| IntEncoding::from_word(self.word(3)))
     }
@@ -385,6 +397,7 @@ impl<'a> Type<'a> {
     }
 
     /// The elements after the common three words as functions from word index to word; none unless `fits`.
+    #[inline]
     fn elements(
         self,
         fits: bool,

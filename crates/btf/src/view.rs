@@ -11,7 +11,6 @@ use crate::names::NameIndex;
 use crate::strings::LevelStrings;
 use crate::{ByteOrder, Error, Kind, StringOffset, Type, TypeId, error::Result};
 use std::borrow::Cow;
-use std::ffi::CStr;
 use std::fmt;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -159,6 +158,7 @@ impl<'a> Btf<'a> {
     }
 
     /// Order of the bytes of all numbers.
+    #[inline]
     pub fn byte_order(&self) -> ByteOrder {
         self.header.order
     }
@@ -179,10 +179,12 @@ impl<'a> Btf<'a> {
     }
 
     /// The id after the last: ids below it, from 0 on, are those of `void`, of the bases and of this.
+    #[inline]
     pub fn next_id(&self) -> TypeId {
         TypeId(self.end_id())
     }
 
+    #[inline]
     fn end_id(&self) -> u32 {
         self.first_id + self.offsets.len() as u32
     }
@@ -203,11 +205,13 @@ impl<'a> Btf<'a> {
     }
 
     /// The bytes of the type section.
+    #[inline]
     pub fn type_section(&self) -> &[u8] {
         &self.data[self.types.clone()]
     }
 
     /// The bytes of the string section.
+    #[inline]
     pub fn string_section(&self) -> &[u8] {
         &self.data[self.strings.clone()]
     }
@@ -233,6 +237,7 @@ impl<'a> Btf<'a> {
     }
 
     /// The own types, in the order of their ids.
+    #[inline]
     pub fn types(&self) -> impl ExactSizeIterator<Item = Type<'_>> + DoubleEndedIterator + Clone {
         (0..self.offsets.len()).map(|index| self.own(index))
     }
@@ -279,7 +284,7 @@ impl<'a> Btf<'a> {
     #[inline]
     pub fn string(&self, offset: StringOffset) -> Result<&[u8]> {
         let rest = self.string_tail(offset).ok_or(Error::NoSuchString(offset))?;
-        Ok(CStr::from_bytes_until_nul(rest).map_or(rest, CStr::to_bytes))
+        Ok(until_nul(rest))
     }
 
     /// The string at `offset` for showing: bytes that are not UTF-8 become U+FFFD.
@@ -433,6 +438,24 @@ impl<'a> Btf<'a> {
     }
 }
 
+/// What stands before the first NUL, or all. Names are short: eight bytes at a time beat a call of a general search.
+#[inline]
+fn until_nul(bytes: &[u8]) -> &[u8] {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    let mut at = 0;
+    while let Some(&chunk) = bytes[at..].first_chunk::<8>() {
+        let value = u64::from_le_bytes(chunk);
+        // The lowest set bit is exact: it marks the first zero byte.
+        let zeros = value.wrapping_sub(ONES) & !value & (ONES << 7);
+        if zeros != 0 {
+            return &bytes[..at + zeros.trailing_zeros() as usize / 8];
+        }
+        at += 8;
+    }
+    let end = bytes[at..].iter().position(|&byte| byte == 0).map_or(bytes.len(), |end| at + end);
+    &bytes[..end]
+}
+
 impl fmt::Debug for Btf<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Btf")
@@ -441,5 +464,21 @@ impl fmt::Debug for Btf<'_> {
             .field("type_count", &self.offsets.len())
             .field("split", &self.base.is_some())
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::until_nul;
+
+    #[test]
+    fn a_string_ends_at_its_nul_or_with_its_section() {
+        for length in 0..20 {
+            let name: Vec<u8> = (0..length).map(|i| b'a' + i).collect();
+            for tail in [&b""[..], b"\0", b"\0\x01\0", b"\0rest of the section\0"] {
+                assert_eq!(until_nul(&[&name, tail].concat()), name);
+            }
+        }
+        assert_eq!(until_nul(b"\xff\x80\x81\0\0\0\0\0\0"), b"\xff\x80\x81");
     }
 }

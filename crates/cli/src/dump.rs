@@ -1,24 +1,28 @@
 //! `btfkit dump`: types as text.
 
+mod c;
+
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use btfkit_btf::dump::{Output, json, raw};
-use btfkit_btf::{Btf, Type};
+use btfkit_btf::{Btf, Type, TypeId};
 use btfkit_encode::atomic_file::atomic_write;
 use clap::{Args, ValueEnum};
 
 use crate::input::{Input, Source, refers_beyond};
 use crate::selector::{self, Selector};
 
-/// Print types: as bpftool does, or as JSON
+/// Print types: as bpftool does, as JSON, or as a C header that compiles
 ///
 /// All of a file's own types, or those selected; types of a base are printed only when they are selected.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
     btfkit dump /sys/kernel/btf/vmlinux\n  \
     btfkit dump vmlinux 'struct task_struct' 42\n  \
-    btfkit dump nf_tables.ko --base vmlinux --format json -o nf_tables.json")]
+    btfkit dump nf_tables.ko --base vmlinux --format json -o nf_tables.json\n  \
+    btfkit dump /sys/kernel/btf/vmlinux --format c -o vmlinux.h\n  \
+    btfkit dump vmlinux task_struct runqueues --format c --assert")]
 pub(crate) struct Arguments {
     /// Raw BTF, an ELF file with a section .BTF, or "-" for standard input
     file: PathBuf,
@@ -38,6 +42,9 @@ pub(crate) struct Arguments {
     /// Write to this file instead of standard output
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
+
+    #[command(flatten)]
+    c: c::Arguments,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
@@ -47,15 +54,26 @@ enum Format {
     Raw,
     /// One JSON object, a line for each type, with the keys of `bpftool -j btf dump`
     Json,
+    /// A header: a `vmlinux.h`
+    C,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> crate::Outcome {
     let input = open(arguments)?;
+    if arguments.format == Format::C {
+        let text = header(arguments, &input)?;
+        return put(arguments, |out| out.write_all(&text));
+    }
+    arguments.c.check_unused();
     let selected = select(&input, &arguments.selectors)?;
-    let write = |out: &mut dyn Write| match arguments.format {
-        Format::Raw => write_raw(out, &selected),
+    put(arguments, |out| match arguments.format {
         Format::Json => write_json(out, &input.btf, &selected),
-    };
+        _ => write_raw(out, &selected),
+    })
+}
+
+/// Writes to where the output goes.
+fn put(arguments: &Arguments, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> crate::Outcome {
     match arguments.output.as_deref() {
         Some(path) if path != Path::new("-") => Ok(atomic_write(path, |file| write(file))?),
         _ => crate::stream(write),
@@ -90,6 +108,16 @@ fn select<'b>(input: &'b Input, selectors: &[Selector]) -> Result<Vec<Type<'b>>,
     selected.sort_unstable_by_key(|ty| ty.id());
     selected.dedup_by_key(|ty| ty.id());
     Ok(selected)
+}
+
+/// The text of a header, made as a whole: what is broken shows before any of it is written.
+fn header(arguments: &Arguments, input: &Input) -> Result<Vec<u8>, String> {
+    let selected: Option<Vec<TypeId>> = match arguments.selectors.is_empty() {
+        true => None,
+        false => Some(select(input, &arguments.selectors)?.iter().map(|ty| ty.id()).collect()),
+    };
+    let header = arguments.c.header(&input.btf, selected.as_deref());
+    Ok(header.map_err(|error| format!("{}: {error}", input.name()))?.text)
 }
 
 const NOTE: anstyle::Style = anstyle::AnsiColor::Yellow.on_default().bold();

@@ -11,6 +11,10 @@ use btfkit_btf::check::{self, Profile, Version, check, check_with};
 use btfkit_btf::dedup::deduplicate;
 use btfkit_btf::sanitize::sanitize;
 use btfkit_btf::{Btf, Builder, declaration, order};
+use btfkit_btf::check::{Profile, check};
+use btfkit_btf::dump::{self, Output, json, raw};
+use btfkit_btf::size::Size;
+use btfkit_btf::{Btf, order};
 use btfkit_encode::object::Object;
 use btfkit_encode::object::companion::Companions;
 use btfkit_encode::{Options, encode};
@@ -96,6 +100,8 @@ fn rewrite(btf: &Btf<'_>) {
 }
 
 fn ask(btf: &Btf<'_>) {
+    let everything = dump::c::Options { variables: true, assertions: true, ..dump::c::Options::default() };
+    let _ = dump::c::header(btf, None, &everything);
     for ty in btf.types() {
         // The size of a broken BTF's type is an error, or not; asking is what matters.
         let _ = (btf.size_of(ty.id()), btf.skip_modifiers(ty.id()));

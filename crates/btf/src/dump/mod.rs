@@ -20,6 +20,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+pub mod c;
 pub mod json;
 mod output;
 pub mod raw;

@@ -5,6 +5,7 @@ mod debug;
 mod diff;
 mod distill;
 mod dump;
+mod dump_c;
 mod encode;
 mod extra_module;
 mod failures;

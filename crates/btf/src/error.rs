@@ -154,6 +154,7 @@ pub enum Error {
         subject: String,
         /// What there is instead.
         reason: String,
+    },
     /// A definition that C can only write after itself: a structure that holds itself, a typedef of itself.
     TypeCycle {
         /// The type.

@@ -97,7 +97,12 @@ pub fn encode(
     let main = files.main();
     let units = files.units()?;
     if units.units.is_empty() {
-        return Err(Error::NoDebugInfo { file: object.path().to_path_buf() });
+        let file = object.path().to_path_buf();
+        // Debug information that breaks off in its first unit is not the same as none.
+        return Err(match units.damage.len() {
+            0 => Error::NoDebugInfo { file },
+            damaged => Error::NothingToEncode { file, languages: 0, damaged: damaged as u64 },
+        });
     }
     // The unit headers' walk reads a few bytes of each unit, around which the kernel maps 16 pages: 120 MB of a
     // 340 MB kernel, which would stay mapped until each unit's turn.

@@ -10,12 +10,13 @@ use crate::variables::Selection;
 /// Takes out the variables that `base` has at the same place of a section of the same name: kernels have their per-CPU
 /// variables in their own BTF, where BPF programs look for them.
 pub fn leave_to_base(selection: &mut Selection, base: &Btf<'_>, names: &Names<'_>, data: &DataSymbols) {
-    let placed = placed(base);
-    if placed.is_empty() {
+    let (placed, named) = (placed(base), named(base));
+    if named.is_empty() {
         return;
     }
     selection.variables.retain(|variable| {
-        let Some(place) = variable.place else { return true };
+        // Another name for a place that is taken, or a label: kernels have such per-CPU variables in their own BTF.
+        let Some(place) = variable.place else { return !named.contains(names.bytes(variable.name)) };
         let Some(section) = data.section(place.section) else { return true };
         !placed.contains(&(&section.name[..], names.bytes(variable.name), place.offset))
     });
@@ -36,4 +37,15 @@ fn placed<'b>(base: &'b Btf<'_>) -> HashSet<(&'b [u8], &'b [u8], u64)> {
         level = btf.base().map(|base| &**base);
     }
     placed
+}
+
+/// The names of all variables of a BTF and its bases.
+fn named<'b>(base: &'b Btf<'_>) -> HashSet<&'b [u8]> {
+    let mut named = HashSet::new();
+    let mut level = Some(base);
+    while let Some(btf) = level {
+        named.extend(btf.types().filter(|ty| ty.kind() == Kind::Var).map(btfkit_btf::Type::name));
+        level = btf.base().map(|base| &**base);
+    }
+    named
 }

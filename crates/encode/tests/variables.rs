@@ -319,6 +319,23 @@ fn a_side_file_holds_variables_and_what_only_they_need() {
 }
 
 #[test]
+fn a_side_file_leaves_what_the_base_has_also_names_without_a_place() {
+    const SOURCE: &str = "int taken = 1; extern int other_name __attribute__((alias(\"taken\")));";
+    let directories = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let grown = format!("{SOURCE} int added = 2;");
+    let Some(kernel) = build(SOURCE, "gcc -g", "", directories[0].path()) else { return };
+    let Some(grown) = build(&grown, "gcc -g", "", directories[1].path()) else { return };
+    let base = encode_file(&kernel, &Options::default()).unwrap();
+    let variables =
+        |lines: Vec<String>| lines.into_iter().filter(|line| line.starts_with("var ")).collect::<Vec<_>>();
+    assert_eq!(variables(lines_of(&base, None)), ["var other_name: int", "var taken: int"]);
+    let base = Arc::new(Btf::parse(base.bytes).unwrap());
+    let side = Options { only_variables: true, base: Some(Arc::clone(&base).into()), ..Options::default() };
+    let side = encode_file(&grown, &side).unwrap();
+    assert_eq!(variables(lines_of(&side, Some(&base))), ["var added: int"]);
+}
+
+#[test]
 fn more_variables_than_a_section_of_btf_can_hold_are_refused() {
     let directory = tempfile::tempdir().unwrap();
     let source: String = (0..65_536).map(|number| format!("char v{number}=1;")).collect();

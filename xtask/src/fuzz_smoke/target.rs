@@ -8,12 +8,12 @@ mod toolbox;
 use std::sync::Arc;
 
 use btfkit_btf::check::{self, Profile, Version, check, check_with};
-use btfkit_btf::dedup::deduplicate;
-use btfkit_btf::sanitize::sanitize;
-use btfkit_btf::{Btf, Builder, declaration, order};
 use btfkit_btf::check::{Profile, check};
+use btfkit_btf::dedup::deduplicate;
 use btfkit_btf::dump::{self, Output, json, raw};
+use btfkit_btf::sanitize::sanitize;
 use btfkit_btf::size::Size;
+use btfkit_btf::{Btf, Builder, declaration, order};
 use btfkit_btf::{Btf, order};
 use btfkit_encode::object::Object;
 use btfkit_encode::object::companion::Companions;

@@ -36,6 +36,7 @@ mod layout;
 mod names;
 pub mod order;
 mod strings;
+pub mod structure;
 mod types;
 mod view;
 

@@ -6,6 +6,7 @@ mod encode;
 #[allow(dead_code)]
 mod input;
 mod language;
+mod layout;
 #[allow(dead_code)]
 mod selector;
 mod summary;
@@ -26,6 +27,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Encode(encode::Arguments),
+    Layout(layout::Arguments),
     Demo(demo::Arguments),
     Completions(completions::Arguments),
 }
@@ -49,6 +51,7 @@ impl std::error::Error for No {}
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Encode(arguments) => encode::run(&arguments),
+        Command::Layout(arguments) => layout::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments),
     };

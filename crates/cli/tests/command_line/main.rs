@@ -3,6 +3,7 @@
 mod encode;
 mod failures;
 mod in_place;
+mod layout;
 mod program;
 
 use std::path::{Path, PathBuf};

@@ -6,6 +6,7 @@ mod allowance;
 mod determinism;
 mod encoder;
 mod kernel_verifier;
+mod layout;
 mod modules;
 mod peer;
 mod readers;
@@ -103,6 +104,7 @@ fn check_kernel(tally: &mut Tally, kernel: &Kernel, encoder: &Encoder, peers: &P
     check("bpftool", in_bpftool);
     check("libbpf", in_libbpf);
     check("types and functions as pahole's", peer::check);
+    check("structures as pahole shows them", layout::check);
     check("same bytes for any thread count and folder", determinism::check);
     check("every data symbol has a variable", symbols::check);
     check("every function static has a variable", symbols::check_function_statics);

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use btfkit_btf::check::{Profile, check};
+use btfkit_btf::structure::{Structure, Structures};
 use btfkit_btf::{Btf, order};
 use btfkit_encode::object::Object;
 use btfkit_encode::object::companion::Companions;
@@ -39,6 +40,11 @@ pub(crate) fn read_btf(input: &[u8]) -> bool {
 }
 
 fn ask(btf: &Btf<'_>) {
+    let mut structures = Structures::new(btf);
+    for ty in btf.types() {
+        let better = structures.get(ty.id()).and_then(Structure::repack);
+        assert!(better.is_none_or(|better| better.saved > 0), "an order that saves nothing is not better");
+    }
     for ty in btf.types() {
         // The size of a broken BTF's type is an error, or not; asking is what matters.
         let _ = (btf.size_of(ty.id()), btf.skip_modifiers(ty.id()));

@@ -10,6 +10,7 @@ mod encoder;
 mod front;
 mod header;
 mod kernel_verifier;
+mod layout;
 mod minimize;
 mod modules;
 mod peer;
@@ -118,6 +119,7 @@ fn check_kernel(tally: &mut Tally, kernel: &Kernel, encoder: &Encoder, peers: &P
     check("dumps as bpftool's", dump::check);
     check("every byte accounted for", dump::check_size);
     check("types and functions as pahole's", peer::check);
+    check("structures as pahole shows them", layout::check);
     check("same bytes for any thread count and folder", determinism::check);
     check("C header", header::check);
     check("every data symbol has a variable", symbols::check);

@@ -51,6 +51,7 @@ pub mod sanitize;
 pub mod size;
 pub mod split;
 mod strings;
+pub mod structure;
 mod types;
 mod view;
 

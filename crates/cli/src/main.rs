@@ -14,6 +14,7 @@ mod extra_module;
 mod input;
 mod kernel_files;
 mod language;
+mod layout;
 mod man;
 mod merge;
 mod minimize;
@@ -51,7 +52,9 @@ enum Command {
     },
     ExtraModule(extra_module::Arguments),
     Debug(debug::Arguments),
+    Check(check::Arguments),
     Dump(dump::Arguments),
+    Layout(layout::Arguments),
     Size(size::Arguments),
     Diff(diff::Arguments),
     Dedup(dedup::Arguments),
@@ -60,9 +63,8 @@ enum Command {
     Sort(sort::Arguments),
     Distill(distill::Arguments),
     Relocate(relocate::Arguments),
-    Check(check::Arguments),
-    Demo(demo::Arguments),
     Minimize(minimize::Arguments),
+    Demo(demo::Arguments),
     Completions(completions::Arguments),
     Man(man::Arguments),
 }
@@ -92,7 +94,9 @@ fn main() -> ExitCode {
         Command::Encode(arguments) => encode::run(&arguments),
         Command::ExtraModule(arguments) => extra_module::run(&arguments),
         Command::Debug(arguments) => debug::run(&arguments),
+        Command::Check(arguments) => check::run(&arguments),
         Command::Dump(arguments) => dump::run(&arguments),
+        Command::Layout(arguments) => layout::run(&arguments),
         Command::Size(arguments) => size::run(&arguments),
         Command::Diff(arguments) => diff::run(&arguments),
         Command::Dedup(arguments) => dedup::run(&arguments),
@@ -101,9 +105,8 @@ fn main() -> ExitCode {
         Command::Sort(arguments) => sort::run(&arguments),
         Command::Distill(arguments) => distill::run(&arguments),
         Command::Relocate(arguments) => relocate::run(&arguments),
-        Command::Check(arguments) => check::run(&arguments),
-        Command::Demo(arguments) => demo::run(&arguments),
         Command::Minimize(arguments) => minimize::run(&arguments),
+        Command::Demo(arguments) => demo::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments),
         Command::Man(arguments) => man::run(&arguments),
         Command::Pahole { .. } => return pahole::run(std::env::args_os()),

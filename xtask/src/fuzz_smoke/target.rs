@@ -13,6 +13,7 @@ use btfkit_btf::dedup::deduplicate;
 use btfkit_btf::dump::{self, Output, json, raw};
 use btfkit_btf::sanitize::sanitize;
 use btfkit_btf::size::Size;
+use btfkit_btf::structure::{Structure, Structures};
 use btfkit_btf::{Btf, Builder, declaration, order};
 use btfkit_btf::{Btf, order};
 use btfkit_encode::object::Object;
@@ -102,6 +103,11 @@ fn rewrite(btf: &Btf<'_>) {
 fn ask(btf: &Btf<'_>) {
     let everything = dump::c::Options { variables: true, assertions: true, ..dump::c::Options::default() };
     let _ = dump::c::header(btf, None, &everything);
+    let mut structures = Structures::new(btf);
+    for ty in btf.types() {
+        let better = structures.get(ty.id()).and_then(Structure::repack);
+        assert!(better.is_none_or(|better| better.saved > 0), "an order that saves nothing is not better");
+    }
     for ty in btf.types() {
         // The size of a broken BTF's type is an error, or not; asking is what matters.
         let _ = (btf.size_of(ty.id()), btf.skip_modifiers(ty.id()));

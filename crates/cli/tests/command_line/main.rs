@@ -10,6 +10,7 @@ mod encode;
 mod extra_module;
 mod failures;
 mod in_place;
+mod layout;
 mod man;
 mod minimize;
 mod modules;

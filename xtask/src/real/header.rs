@@ -3,12 +3,12 @@
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 use btfkit_btf::dump::c::{Options, header};
 use btfkit_btf::{Btf, Kind};
-use std::sync::Arc;
 
 use super::{Subject, have};
 use crate::command;
@@ -47,14 +47,13 @@ pub(crate) fn check(subject: &Subject<'_>) -> Result<String> {
     let folder = subject.folder;
     let (definitions, assertions) = compile(&base, folder, true).context("the encoded BTF")?;
     program(folder)?;
-    let own = folder.join("own.btf");
-    let mut copy = Command::new(command::require("objcopy")?);
-    copy.args(["-O", "binary", "--only-section=.BTF", "--set-section-flags", ".BTF=alloc,readonly"]);
-    // The section alone, from address 0 on.
-    copy.args(["--change-section-address", ".BTF=0"]).arg(&subject.kernel.vmlinux).arg(&own);
-    command::output(&mut copy)?;
-    let (_, own_assertions) =
-        compile(&Btf::parse(fs::read(&own)?)?, folder, false).context("the kernel's own BTF")?;
+    // The kernel's own BTF, as pahole made it.
+    let own = folder.join("vmlinux.h");
+    let mut dump = Command::new(subject.encoder.program());
+    dump.arg("dump").arg(&subject.kernel.vmlinux).args(["--format", "c", "--assert", "-o"]).arg(&own);
+    command::output(&mut dump)?;
+    compilers(&own).context("the kernel's own BTF")?;
+    let own_assertions = fs::read_to_string(&own)?.matches("_Static_assert(").count();
     let mut modules = 0;
     for module in subject.kernel.modules.iter().take(8) {
         let name = module.file_name().context("a module has a name")?;
@@ -81,12 +80,18 @@ fn compile(btf: &Btf<'_>, folder: &Path, variables: bool) -> Result<(usize, usiz
     ensure!(made.left_out == 0, "{} members are left out", made.left_out);
     let file = folder.join("vmlinux.h");
     fs::write(&file, &made.text)?;
+    compilers(&file)?;
+    Ok((made.definitions, made.assertions))
+}
+
+/// Shows a header to gcc, clang, and clang for BPF.
+fn compilers(header: &Path) -> Result<()> {
     for (compiler, target) in [("gcc", None), ("clang", None), ("clang", Some("--target=bpf"))] {
         let mut command = Command::new(compiler);
-        command.args(["-std=gnu11", "-Werror", "-fsyntax-only", "-x", "c"]).args(target).arg(&file);
+        command.args(["-std=gnu11", "-Werror", "-fsyntax-only", "-x", "c"]).args(target).arg(header);
         command::output(&mut command)?;
     }
-    Ok((made.definitions, made.assertions))
+    Ok(())
 }
 
 /// Compiles a BPF program with the header in `folder` in place of bpftool's.
@@ -97,7 +102,7 @@ fn program(folder: &Path) -> Result<()> {
     let source = folder.join("program.bpf.c");
     fs::write(&source, PROGRAM)?;
     let mut clang = Command::new("clang");
-    clang.args(["--target=bpf", "-D__TARGET_ARCH_x86", "-O2", "-g", "-Werror", "-c"]);
+    clang.arg("-I").arg(folder).args(["--target=bpf", "-D__TARGET_ARCH_x86", "-O2", "-g", "-Werror", "-c"]);
     command::output(clang.arg(&source).arg("-o").arg(folder.join("program.bpf.o")))?;
     Ok(())
 }

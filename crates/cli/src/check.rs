@@ -221,13 +221,13 @@ fn judge(arguments: &Arguments, file: &Path) -> Result<Verdict, Box<dyn std::err
     let source = Source::read(file)?;
     let base = source.base(arguments.base.as_deref())?;
     let options = arguments.options(&source);
-    let report = check::check_with(&source.btf, base.as_ref(), &options);
-    let mut verdict = verdict(arguments, &source, &source.btf, base.as_ref(), &options, report);
+    let report = check::check_with(source.btf, base.as_ref(), &options);
+    let mut verdict = verdict(arguments, &source, source.btf, base.as_ref(), &options, report);
     // Whoever did not say how it is read may mean the other way.
     let may_be_loaded = base.is_none() && source.object.is_none() && !file.starts_with("/sys");
     if arguments.profile.is_none() && may_be_loaded && verdict.fine {
         let options = Options { profile: check::Profile::Load, limit: 0, ..options };
-        let report = check::check_with(&source.btf, None, &options);
+        let report = check::check_with(source.btf, None, &options);
         verdict.load_total = Some(report.total);
     }
     Ok(verdict)

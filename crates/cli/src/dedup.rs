@@ -183,9 +183,7 @@ impl Summary {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> crate::Outcome {
-    let mut input = Input::open(&arguments.file, arguments.base.as_deref())?;
-    // The bytes as read are held once more by what was opened.
-    input.source.btf = Vec::new();
+    let input = Input::open(&arguments.file, arguments.base.as_deref())?;
     let unique = unique(&input.btf, arguments.same_places);
     let mut unique = unique.map_err(|error| format!("{}: {error}", input.name()))?;
     unique.summary.bytes_after = arguments.destination.write(&input, unique.bytes, &unique.ids)?;

@@ -17,8 +17,8 @@ pub(crate) const RUNNING: &str = "/sys/kernel/btf/vmlinux";
 pub(crate) struct Source {
     /// What to call it in messages.
     pub(crate) name: String,
-    /// Raw BTF, or the section `.BTF`.
-    pub(crate) btf: Vec<u8>,
+    /// Raw BTF, or the section `.BTF`. It lives as long as the program, which reads few files and ends soon.
+    pub(crate) btf: &'static [u8],
     /// The section `.BTF.base`: the distilled base that `btf` is split on.
     pub(crate) distilled_base: Option<Vec<u8>>,
     /// The section `.BTF.ext`.
@@ -41,10 +41,10 @@ impl Source {
     pub(crate) fn read(path: &Path) -> Result<Self> {
         let standard = path == Path::new("-");
         let name = if standard { "standard input".to_owned() } else { path.display().to_string() };
-        let raw = |btf| Self {
+        let raw = |btf: Vec<u8>| Self {
             known_base: known_base(path),
             name: name.clone(),
-            btf,
+            btf: btf.leak(),
             distilled_base: None,
             ext: None,
             object: None,
@@ -70,7 +70,7 @@ impl Source {
             let Some(found) = object.section_by_name(section) else { return Ok(None) };
             Ok(Some(object.section_data(found.index)?.into_owned()))
         };
-        let btf = section(".BTF")?.ok_or_else(|| format!("{name}: has no section .BTF"))?;
+        let btf = section(".BTF")?.ok_or_else(|| format!("{name}: has no section .BTF"))?.leak();
         let (distilled_base, ext) = (section(".BTF.base")?, section(".BTF.ext")?);
         Ok(Self { name, btf, distilled_base, ext, object: Some(object), known_base: None })
     }
@@ -81,7 +81,7 @@ impl Source {
         if let Some(object) = &self.object
             && let Some(section) = object.section_by_name(".BTF").filter(|section| !section.is_compressed())
         {
-            self.btf = object.raw_section_data(section.index)?.to_vec();
+            self.btf = object.raw_section_data(section.index)?.to_vec().leak();
         }
         Ok(self)
     }
@@ -129,8 +129,8 @@ impl Source {
     pub(crate) fn open_unchecked(self, base: Option<Arc<Btf<'static>>>) -> Result<Input> {
         let alone = base.is_none();
         let btf = match base {
-            Some(base) => Btf::parse_split(self.btf.clone(), base),
-            None => Btf::parse(self.btf.clone()),
+            Some(base) => Btf::parse_split(self.btf, base),
+            None => Btf::parse(self.btf),
         };
         let name = &self.name;
         let btf = btf.map_err(|error| match error {

@@ -84,7 +84,7 @@ fn open(source: Source, given: Option<&Arc<Btf<'static>>>) -> Result<Input, Box<
     if source.distilled_base.is_some() {
         return source.open(own);
     }
-    let alone = Btf::parse(source.btf.as_slice()).is_ok_and(|btf| !input::refers_beyond(&btf));
+    let alone = Btf::parse(source.btf).is_ok_and(|btf| !input::refers_beyond(&btf));
     source.open((!alone).then(|| Arc::clone(given)))
 }
 

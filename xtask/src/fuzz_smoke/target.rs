@@ -8,14 +8,9 @@ mod toolbox;
 use std::sync::Arc;
 
 use btfkit_btf::check::{self, Profile, Version, check, check_with};
-use btfkit_btf::check::{Profile, check};
 use btfkit_btf::dedup::deduplicate;
-use btfkit_btf::dump::{self, Output, json, raw};
 use btfkit_btf::sanitize::sanitize;
-use btfkit_btf::size::Size;
-use btfkit_btf::structure::{Structure, Structures};
 use btfkit_btf::{Btf, Builder, declaration, order};
-use btfkit_btf::{Btf, order};
 use btfkit_encode::object::Object;
 use btfkit_encode::object::companion::Companions;
 use btfkit_encode::{Options, encode};
@@ -101,13 +96,6 @@ fn rewrite(btf: &Btf<'_>) {
 }
 
 fn ask(btf: &Btf<'_>) {
-    let everything = dump::c::Options { variables: true, assertions: true, ..dump::c::Options::default() };
-    let _ = dump::c::header(btf, None, &everything);
-    let mut structures = Structures::new(btf);
-    for ty in btf.types() {
-        let better = structures.get(ty.id()).and_then(Structure::repack);
-        assert!(better.is_none_or(|better| better.saved > 0), "an order that saves nothing is not better");
-    }
     for ty in btf.types() {
         // The size of a broken BTF's type is an error, or not; asking is what matters.
         let _ = (btf.size_of(ty.id()), btf.skip_modifiers(ty.id()));
@@ -122,6 +110,7 @@ fn ask(btf: &Btf<'_>) {
         );
     }
     toolbox::show(btf);
+    toolbox::lay_out(btf);
 }
 
 /// Opens an ELF file and asks for every section, relocated and decompressed, and every symbol.

@@ -54,7 +54,7 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments) -> crate::Outcome {
     let mut options = Options::default();
     for path in &arguments.btf {
-        options.side_files.push((path.display().to_string(), Source::read(path)?.btf));
+        options.side_files.push((path.display().to_string(), Source::read(path)?.btf.to_vec()));
     }
     let session =
         Session { kernel: Kernel::new(Dump::open(&arguments.dump)?, options), json: arguments.json };

@@ -1,12 +1,13 @@
-//! The toolbox on broken BTF: what compares, splits, merges, distils, minimises and prints it.
+//! The toolbox on broken BTF: what compares, splits, merges, distils, minimises, measures and prints it.
 
 use std::sync::Arc;
 
 use btfkit_btf::distill::distill;
-use btfkit_btf::dump::{Output, json, raw};
+use btfkit_btf::dump::{Output, c, json, raw};
 use btfkit_btf::minimize::{self, Needs};
 use btfkit_btf::relocate::relocate;
 use btfkit_btf::size::Size;
+use btfkit_btf::structure::{Structure, Structures};
 use btfkit_btf::{Btf, core, diff, merge, places, split};
 
 /// Compares a BTF with itself, takes its variables out, and merges it with itself.
@@ -74,4 +75,15 @@ pub(super) fn show(btf: &Btf<'_>) {
     let size = Size::of(btf);
     let parts = size.header + size.layout + size.unused + size.type_share().bytes + size.string_share().bytes;
     assert_eq!(parts - size.overlapping, size.total, "the bytes of a BTF do not add up");
+}
+
+/// Measures every structure and looks for a better order of its members; writes everything as C.
+pub(super) fn lay_out(btf: &Btf<'_>) {
+    let mut structures = Structures::new(btf);
+    for ty in btf.types() {
+        let better = structures.get(ty.id()).and_then(Structure::repack);
+        assert!(better.is_none_or(|better| better.saved > 0), "an order that saves nothing is not better");
+    }
+    let everything = c::Options { variables: true, assertions: true, ..c::Options::default() };
+    let _ = c::header(btf, None, &everything);
 }

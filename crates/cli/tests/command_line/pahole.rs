@@ -346,7 +346,17 @@ fn a_file_on_itself_gives_a_side_file_of_its_variables() {
 }
 
 #[test]
-fn types_are_not_printed_and_the_option_is_named() {
-    fails_with(&pahole(&["-C", "task_struct", kernel()]), &["--class_name", "-J"]);
-    fails_with(&pahole(&["task_struct"]), &["task_struct", "-J"]);
+fn types_are_shown_as_layout_shows_them() {
+    let btf = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fuzz/seeds/btf/gcc.btf");
+    let all = pahole(&["-F", "btf", btf]).fine();
+    assert!(all.contains("/* size: "), "{all}");
+    assert_eq!(all, btfkit(&["layout", "--file", btf]).fine());
+    for (option, same) in [("-s", "--sizes"), ("-E", "--expand"), ("--hex", "--hex"), ("-H1", "--holes=1")] {
+        let (theirs, ours) = (pahole(&[option, btf]).fine(), btfkit(&["layout", same, "--file", btf]).fine());
+        assert_eq!(theirs, ours, "{option}");
+    }
+    fails_with(&pahole(&["-C", "no_such_type", btf]), &["no_such_type"]);
+    let refused = pahole(&["--compile", btf]);
+    assert!(refused.code == Some(64) && refused.err.contains("--compile"), "{refused:?}");
+    fails_with(&pahole(&["-C", "task_struct", kernel()]), &[".BTF"]);
 }

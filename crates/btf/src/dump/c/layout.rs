@@ -17,7 +17,7 @@ use crate::{Btf, Kind, Member, Type, TypeId, error::Result};
 const LARGEST: u8 = 12;
 
 /// Structures inside each other go no deeper than this.
-const DEEPEST: u32 = 256;
+const DEEPEST: u32 = 160;
 
 /// What a compiler makes of an aggregate as it is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -11,7 +11,7 @@
 use crate::{Btf, Error, Kind, Type, TypeId, error::Result};
 
 /// Definitions hold each other by value, or name each other in typedefs, no deeper than this.
-const DEEPEST: u32 = 512;
+const DEEPEST: u32 = 160;
 
 /// A line or a block of the header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -232,7 +232,8 @@ fn other_languages_and_link_time_optimisation() {
 //// b.c\nstatic long x = 2; extern int shared[]; int f(void); int main(void) { return f() + x++ + shared[0]; }",
             with: &["clang -g -O1 -flto"],
             link: "?clang -g -O1 -flto -fuse-ld=lld",
-            expect: &["var shared: [3]int"],
+            // The linker made it a local symbol, as no other program can use it.
+            expect: &["static var shared: [3]int"],
             ..Row::PLAIN
         },
     ]);

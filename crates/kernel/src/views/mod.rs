@@ -1,4 +1,4 @@
-//! What people ask a dump first. Each view is a function from a [`Kernel`](crate::Kernel) to plain structs and nothing
+//! What people ask a dump first. Each view is a function from a [`Kernel`] to plain structs and nothing
 //! else, so that tables, JSON and Python show the same.
 
 mod inventory;

@@ -23,7 +23,7 @@ fn btfkit(program: &Path, subcommand: &str, paths: &[&Path], options: &[&str]) -
 fn same_meaning(program: &Path, a: &Path, b: &Path, options: &[&str]) -> Result<()> {
     let mut diff = Command::new(program);
     diff.arg("diff").args([a, b]).args(["--exit-code"]).args(options);
-    command::run(&mut diff)
+    command::output(&mut diff).map(drop)
 }
 
 fn text(path: &Path) -> Result<&str> {
@@ -106,8 +106,10 @@ fn libbpf_dedup(folder: &Path) -> Result<PathBuf> {
 pub(crate) fn modules(subject: &Subject<'_>) -> Result<String> {
     let program = subject.encoder.program();
     let file = |name: &str| subject.folder.join(name);
+    // Where the check of the modules has put them.
+    let encoded = file("modules");
     let names = subject.kernel.modules.iter().filter_map(|module| module.file_name());
-    let modules: Vec<PathBuf> = names.map(|name| subject.folder.join(name).with_extension("btf")).collect();
+    let modules: Vec<PathBuf> = names.map(|name| encoded.join(name).with_extension("btf")).collect();
     let modules: Vec<&Path> = modules.iter().map(PathBuf::as_path).collect();
     let (all, theirs, ours) = (file("all"), file("theirs"), file("ours"));
     let flatten = ["--base", text(&subject.btf)?, "--flatten"];

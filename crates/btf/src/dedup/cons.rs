@@ -124,9 +124,12 @@ pub(super) fn walk<'b>(btf: &'b Btf<'b>, part: Part<'b>) -> Result<Walked<'b>> {
     let end = btf.next_id().0;
     let first = base.map_or(0, |_| btf.first_id().0);
     let count = (end - first) as usize;
+    let only = if let Part::Base(types) = part { types } else { None };
+    // Room for more than there will be costs a single module a page fault for each class.
+    let expected = only.map_or(count, BitSet::len);
     let classes = match base {
-        Some(base) => Classes::after(&base.classes, count),
-        None => Classes::new(DefaultHashBuilder::default().hash_one(2u32), count),
+        Some(base) => Classes::after(&base.classes, expected),
+        None => Classes::new(DefaultHashBuilder::default().hash_one(2u32), expected),
     };
     let mut walk = Walk {
         btf,
@@ -143,7 +146,6 @@ pub(super) fn walk<'b>(btf: &'b Btf<'b>, part: Part<'b>) -> Result<Walked<'b>> {
         stack: Vec::new(),
         record: Vec::new(),
     };
-    let only = if let Part::Base(types) = part { types } else { None };
     for id in first.max(1)..end {
         if only.is_some_and(|only| !only.contains(id)) {
             continue;

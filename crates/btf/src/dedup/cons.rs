@@ -65,19 +65,29 @@ impl<'b> Consed<'b> {
     /// Replaces the contents of `words` by the record of a type, with numbers in place of ids.
     pub(super) fn read(&self, number: u32, words: &mut Vec<u32>) -> Result<()> {
         read(self.get(number)?, words);
-        if let Some(numbers) = &self.numbers {
-            let first = self.btf.first_id().0;
-            links(words[1], |link, index| {
-                if link == Link::Reference {
-                    let id = words[index];
-                    words[index] = match id.checked_sub(first) {
-                        Some(own) => self.first_own + own,
-                        None => numbers.by_id[id as usize],
-                    };
-                }
-            });
-        }
+        links(words[1], |link, index| {
+            if link == Link::Reference {
+                words[index] = self.number(words[index]);
+            }
+        });
         Ok(())
+    }
+
+    /// Calls `visit` with the number of each type that a type refers to, in the order they stand.
+    #[inline]
+    pub(super) fn for_each_reference(&self, number: u32, mut visit: impl FnMut(u32)) -> Result<()> {
+        self.get(number)?.for_each_reference(|id| visit(self.number(id.0)));
+        Ok(())
+    }
+
+    /// The number of a type that matters.
+    #[inline]
+    fn number(&self, id: u32) -> u32 {
+        let Some(numbers) = &self.numbers else { return id };
+        match id.checked_sub(self.btf.first_id().0) {
+            Some(own) => self.first_own + own,
+            None => numbers.by_id[id as usize],
+        }
     }
 }
 

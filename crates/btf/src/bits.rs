@@ -27,6 +27,11 @@ impl BitSet {
         *word |= bit;
         new
     }
+
+    /// How many numbers are in the set.
+    pub(crate) fn len(&self) -> usize {
+        self.words.iter().map(|word| word.count_ones() as usize).sum()
+    }
 }
 
 /// A finished set whose numbers are themselves numbered in ascending order.

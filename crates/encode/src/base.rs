@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 use btfkit_btf::{Btf, dedup};
 
 use crate::error::Result;
+use crate::wrong_base::{KernelStructs, kernel_structs};
 
 /// A BTF to split outputs on. For a single output it is read as far as that output needs it; with an [index](Base::indexed),
 /// which takes longer to make than that, it serves many.
@@ -18,6 +19,7 @@ pub struct Base {
 struct Shared {
     btf: Arc<Btf<'static>>,
     index: OnceLock<Result<dedup::Base<'static>, btfkit_btf::Error>>,
+    kernel_structs: OnceLock<KernelStructs>,
 }
 
 impl Base {
@@ -49,6 +51,11 @@ impl Base {
         Ok(unique?)
     }
 
+    /// What tells whether a module was built against this kernel.
+    pub(crate) fn kernel_structs(&self) -> &KernelStructs {
+        self.shared.kernel_structs.get_or_init(|| kernel_structs(self.btf()))
+    }
+
     fn index(&self) -> Result<&dedup::Base<'static>> {
         let index = self.shared.index.get_or_init(|| dedup::Base::new(Arc::clone(&self.shared.btf)));
         index.as_ref().map_err(|error| error.clone().into())
@@ -57,6 +64,7 @@ impl Base {
 
 impl From<Arc<Btf<'static>>> for Base {
     fn from(btf: Arc<Btf<'static>>) -> Self {
-        Self { shared: Arc::new(Shared { btf, index: OnceLock::new() }), indexed: false }
+        let shared = Shared { btf, index: OnceLock::new(), kernel_structs: OnceLock::new() };
+        Self { shared: Arc::new(shared), indexed: false }
     }
 }

@@ -219,7 +219,7 @@ pub fn encode(
     let bytes = output::finish(bytes, options)?;
     let btf = output::view(bytes.as_slice(), options)?;
     watch.lap("sort", &mut report);
-    wrong_base::refuse(main, &btf)?;
+    wrong_base::refuse(main, &btf, options.base.as_ref())?;
     if btf.type_count() == 0 {
         return Err(Error::NothingToEncode {
             file: object.path().to_path_buf(),

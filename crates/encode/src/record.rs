@@ -185,8 +185,11 @@ struct Slot {
     number: u32,
 }
 
-/// How many short records are noted.
-const SHORT_BITS: u32 = 14;
+/// How many short records are noted at first, as a power of two. A module with a few units has no use for more, and its
+/// tables would be a quarter of the pages that its encode touches.
+const FEWEST_SHORT: u32 = 10;
+/// How many at most.
+const MOST_SHORT: u32 = 14;
 
 /// A record of at most three words, as met lately.
 #[derive(Debug, Clone, Copy, Default)]
@@ -208,6 +211,8 @@ pub struct RecordTable {
     /// Names, typedefs, arrays that were met lately, by hash. Units have much in common: a hit spares a look into
     /// `slots` and `words`, which are too large for the nearer caches (6 % of an encode's time).
     short: Vec<Short>,
+    /// How many bits of a hash are more than `short` has places for.
+    short_shift: u32,
 }
 
 impl Default for RecordTable {
@@ -217,7 +222,8 @@ impl Default for RecordTable {
             ends: Vec::new(),
             slots: vec![Slot::default(); 1 << 12],
             derived: Vec::new(),
-            short: vec![Short::default(); 1 << SHORT_BITS],
+            short: vec![Short::default(); 1 << FEWEST_SHORT],
+            short_shift: 64 - FEWEST_SHORT,
         };
         table.intern(&[head(Kind::Void, 0)]);
         table
@@ -281,13 +287,14 @@ impl RecordTable {
         let mut key = [0; 3];
         key[..N].copy_from_slice(words);
         let mixed = u64::from(key[0] ^ key[1]) | u64::from(key[2]) << 32;
-        let slot = (fold(mixed ^ K0, K1) >> (64 - SHORT_BITS)) as usize;
-        let short = self.short[slot];
+        let hash = fold(mixed ^ K0, K1);
+        let short = self.short[(hash >> self.short_shift) as usize];
         if short.words == key {
             return short.record;
         }
         let record = self.intern(words);
-        self.short[slot] = Short { words: key, record };
+        // There may be more places now.
+        self.short[(hash >> self.short_shift) as usize] = Short { words: key, record };
         record
     }
 
@@ -323,6 +330,9 @@ impl RecordTable {
             slots[at] = Slot { hash: (hash >> 32) as u32, number: index as u32 + 1 };
         }
         self.slots = slots;
+        let short = (self.slots.len().trailing_zeros() - 2).min(MOST_SHORT);
+        self.short = vec![Short::default(); 1 << short];
+        self.short_shift = 64 - short;
     }
 
     /// Adds all records of `other`; the answer maps its numbers to ours.

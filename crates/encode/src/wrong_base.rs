@@ -5,8 +5,9 @@
 //! other places, the two were not compiled from one configuration and source, and BTF on that base would describe
 //! another kernel than the module runs on.
 
-use btfkit_btf::{Btf, Kind, Type};
+use btfkit_btf::{Btf, Kind, Type, TypeId};
 
+use crate::base::Base;
 use crate::error::{Error, Result};
 use crate::object::Object;
 
@@ -16,16 +17,20 @@ const MODULE_SECTION: &str = ".gnu.linkonce.this_module";
 /// Names that the kernel gives one meaning, in the order in which they are looked at.
 const KERNEL_STRUCTS: [&[u8]; 2] = [b"module", b"task_struct"];
 
+/// Ids of the structures of each of these names.
+pub type KernelStructs = [Vec<TypeId>; KERNEL_STRUCTS.len()];
+
 /// Refuses the output of a module that was built against another kernel. `btf` is the output, on its base.
-pub fn refuse(object: &Object, btf: &Btf<'_>) -> Result<()> {
-    let Some(base) = btf.base() else { return Ok(()) };
+pub fn refuse(object: &Object, btf: &Btf<'_>, base: Option<&Base>) -> Result<()> {
+    let Some(base) = base else { return Ok(()) };
     if object.section_by_name(MODULE_SECTION).is_none() {
         return Ok(());
     }
-    for name in KERNEL_STRUCTS {
+    for (number, name) in KERNEL_STRUCTS.into_iter().enumerate() {
         // Nearly always it is the base's and stands in the output no more.
         for own in btf.own_named(name).filter(|ty| ty.kind() == Kind::Struct) {
-            let known = structs(base, name);
+            let ids = &base.kernel_structs()[number];
+            let known: Vec<Type<'_>> = ids.iter().filter_map(|&id| base.btf().get(id).ok()).collect();
             if let Some(theirs) = known.first()
                 && known.iter().all(|known| difference(*known, own).is_some())
             {
@@ -39,13 +44,21 @@ pub fn refuse(object: &Object, btf: &Btf<'_>) -> Result<()> {
     Ok(())
 }
 
-/// The structures of that name. One pass over the types: to index a kernel's names takes twenty times as long.
-fn structs<'b>(base: &'b Btf<'_>, name: &[u8]) -> Vec<Type<'b>> {
-    let Some(name) = base.find_string(name) else { return Vec::new() };
-    let mut found = Vec::new();
+/// The ids of a base's structures of each of these names. One pass over the types: to index a kernel's names takes twenty
+/// times as long.
+pub fn kernel_structs(base: &Btf<'_>) -> KernelStructs {
+    let names = KERNEL_STRUCTS.map(|name| base.find_string(name));
+    let mut found = KernelStructs::default();
     let mut level = Some(base);
     while let Some(btf) = level {
-        found.extend(btf.types().filter(|ty| ty.name_offset() == name && ty.kind() == Kind::Struct));
+        for ty in btf.types() {
+            let name = Some(ty.name_offset());
+            if let Some(number) = names.iter().position(|known| *known == name)
+                && ty.kind() == Kind::Struct
+            {
+                found[number].push(ty.id());
+            }
+        }
         level = btf.base().map(|base| &**base);
     }
     found

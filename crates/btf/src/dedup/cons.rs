@@ -65,19 +65,29 @@ impl<'b> Consed<'b> {
     /// Replaces the contents of `words` by the record of a type, with numbers in place of ids.
     pub(super) fn read(&self, number: u32, words: &mut Vec<u32>) -> Result<()> {
         read(self.get(number)?, words);
-        if let Some(numbers) = &self.numbers {
-            let first = self.btf.first_id().0;
-            links(words[1], |link, index| {
-                if link == Link::Reference {
-                    let id = words[index];
-                    words[index] = match id.checked_sub(first) {
-                        Some(own) => self.first_own + own,
-                        None => numbers.by_id[id as usize],
-                    };
-                }
-            });
-        }
+        links(words[1], |link, index| {
+            if link == Link::Reference {
+                words[index] = self.number(words[index]);
+            }
+        });
         Ok(())
+    }
+
+    /// Calls `visit` with the number of each type that a type refers to, in the order they stand.
+    #[inline]
+    pub(super) fn for_each_reference(&self, number: u32, mut visit: impl FnMut(u32)) -> Result<()> {
+        self.get(number)?.for_each_reference(|id| visit(self.number(id.0)));
+        Ok(())
+    }
+
+    /// The number of a type that matters.
+    #[inline]
+    fn number(&self, id: u32) -> u32 {
+        let Some(numbers) = &self.numbers else { return id };
+        match id.checked_sub(self.btf.first_id().0) {
+            Some(own) => self.first_own + own,
+            None => numbers.by_id[id as usize],
+        }
     }
 }
 
@@ -124,9 +134,12 @@ pub(super) fn walk<'b>(btf: &'b Btf<'b>, part: Part<'b>) -> Result<Walked<'b>> {
     let end = btf.next_id().0;
     let first = base.map_or(0, |_| btf.first_id().0);
     let count = (end - first) as usize;
+    let only = if let Part::Base(types) = part { types } else { None };
+    // Room for more than there will be costs a single module a page fault for each class.
+    let expected = only.map_or(count, BitSet::len);
     let classes = match base {
-        Some(base) => Classes::after(&base.classes, count),
-        None => Classes::new(DefaultHashBuilder::default().hash_one(2u32), count),
+        Some(base) => Classes::after(&base.classes, expected),
+        None => Classes::new(DefaultHashBuilder::default().hash_one(2u32), expected),
     };
     let mut walk = Walk {
         btf,
@@ -143,7 +156,6 @@ pub(super) fn walk<'b>(btf: &'b Btf<'b>, part: Part<'b>) -> Result<Walked<'b>> {
         stack: Vec::new(),
         record: Vec::new(),
     };
-    let only = if let Part::Base(types) = part { types } else { None };
     for id in first.max(1)..end {
         if only.is_some_and(|only| !only.contains(id)) {
             continue;

@@ -12,7 +12,6 @@
 
 use super::classes::Class;
 use super::cons::Consed;
-use super::record::references;
 use super::signature::Signatures;
 use super::suspects::{Elements, ambiguous_leaves};
 use crate::bits::BitSet;
@@ -83,7 +82,6 @@ pub(super) struct Refinement<'c, 'b> {
     signed: Vec<(Class, u64)>,
     /// How many loose types were compared so far.
     pub(super) comparisons: u64,
-    record: Vec<u32>,
 }
 
 /// What refinement leaves beside the blocks' numbers, which it writes to [`Consed::reference`].
@@ -149,7 +147,6 @@ impl<'c, 'b> Refinement<'c, 'b> {
                 break;
             }
         }
-        let record = Vec::new();
         let (moved, signed) = (Vec::new(), Vec::new());
         Ok(Self {
             consed,
@@ -162,7 +159,6 @@ impl<'c, 'b> Refinement<'c, 'b> {
             moved,
             signed,
             comparisons: 0,
-            record,
         })
     }
 
@@ -330,19 +326,16 @@ impl<'c, 'b> Refinement<'c, 'b> {
     }
 
     /// What an element refers to, in order.
-    pub(super) fn key_of(&mut self, element: u32) -> Result<Vec<Class>> {
+    pub(super) fn key_of(&self, element: u32) -> Result<Vec<Class>> {
         let mut key = Vec::new();
         self.key(element, &mut key)?;
         Ok(key)
     }
 
     /// Appends what an element refers to, in order.
-    pub(super) fn key(&mut self, element: u32, key: &mut Vec<Class>) -> Result<()> {
-        let mut record = std::mem::take(&mut self.record);
-        self.consed.read(self.elements.ids[element as usize], &mut record)?;
-        references(&record, |child| key.push(self.consed.reference[child as usize]));
-        self.record = record;
-        Ok(())
+    pub(super) fn key(&self, element: u32, key: &mut Vec<Class>) -> Result<()> {
+        let id = self.elements.ids[element as usize];
+        self.consed.for_each_reference(id, |child| key.push(self.consed.reference[child as usize]))
     }
 
     /// The loose members of a block.

@@ -39,10 +39,12 @@ impl Deduplication {
             Some(own) => ids.get(own as usize).copied().unwrap_or_default(),
             None => id,
         };
+        let first_string = btf.first_string();
         for id in self.representatives() {
             let ty = btf.get(id)?;
             builder.push_rewritten(ty, new, |builder, old| match old {
-                StringOffset::EMPTY => old,
+                // Strings of a base stay; 0 is the empty one.
+                _ if old < first_string || old == StringOffset::EMPTY => old,
                 _ => *strings.entry(old).or_insert_with(|| builder.string(ty.string(old))),
             })?;
         }

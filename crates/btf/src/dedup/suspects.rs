@@ -52,9 +52,10 @@ impl Consed<'_> {
 /// The classes that an ambiguous name can be reached from, itself included.
 ///
 /// Types come after what they refer to, but for leaves, so that a few passes over the classes in order find nearly all;
-/// who refers to whom, which takes longer to gather, is only asked for when passes go on finding more.
+/// who refers to whom, which takes as long to gather as two passes, is only asked for when passes go on finding more (in
+/// nearly all modules they do).
 fn suspect_classes(consed: &Consed<'_>, ambiguous: &[Class]) -> BitSet {
-    const PASSES: usize = 6;
+    const PASSES: usize = 2;
     let classes = &consed.classes;
     let count = classes.len();
     // The leaf under which a definition's class is seen.
@@ -180,23 +181,20 @@ impl Elements {
         let ranks = RankedSet::new(ids);
         let ids: Vec<u32> = ranks.iter().collect();
         let mut users = UsersBuilder::new(ids.len());
-        let mut record = Vec::new();
         for &id in &ids {
-            consed.read(id, &mut record)?;
-            references(&record, |child| {
+            consed.for_each_reference(id, |child| {
                 if let Some(child) = ranks.rank(child) {
                     users.count(child);
                 }
-            });
+            })?;
         }
         users.counted();
         for (user, &id) in ids.iter().enumerate() {
-            consed.read(id, &mut record)?;
-            references(&record, |child| {
+            consed.for_each_reference(id, |child| {
                 if let Some(child) = ranks.rank(child) {
                     users.add(child, user as u32);
                 }
-            });
+            })?;
         }
         Ok(Self { ids, users: users.finish() })
     }

@@ -45,7 +45,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         initrd: &initrd,
         memory_mib: MEMORY_MIB,
         parameters: "panic=0 ",
-        awaited: "---[ end Kernel panic",
+        awaited: "---[ end Kernel panic - not syncing: sysrq triggered crash",
     })?;
     machine.dump_elf(&elf)?;
     drop(machine);

@@ -1,8 +1,10 @@
 //! `cargo xtask kernel`: a small kernel built with btfkit as its encoder, booted, and examined from within.
 
 mod build;
+pub(crate) mod demo;
 mod examine;
 mod guest;
+mod kdump;
 mod machine;
 mod source;
 mod table;
@@ -154,7 +156,7 @@ pub(crate) fn check(tally: &mut Tally, program: &Path) -> Option<(Built, Program
     for mode in Mode::ALL {
         check(&format!("guest, variables {}", mode.describe()), &|| {
             let initrd = have(&guest)?.initrd(&built, mode)?;
-            let machine = Machine::boot(&built.image(mode), &initrd.file, "guest: done")?;
+            let machine = Machine::boot(&initrd.boot(&built.image(mode), "guest: done"))?;
             initrd.judge(&machine.transcript())
         });
     }
@@ -169,7 +171,7 @@ fn dump(built: &Built, mode: Mode) -> Result<String> {
     if !file("txt").is_file() {
         let guest = Guest::compile()?;
         let initrd = guest.initrd(built, mode)?;
-        let machine = Machine::boot(&built.image(mode), &initrd.file, "guest: idle")?;
+        let machine = Machine::boot(&initrd.boot(&built.image(mode), "guest: idle"))?;
         initrd.judge(&machine.transcript())?;
         machine.dump(&file("elf"), &file("kdump"))?;
         fs::write(file("txt"), machine.transcript())?;

@@ -1,5 +1,4 @@
-//! What developers of btfkit run: `cargo xtask test|fixtures|compare|bench|dist|fuzz-smoke`.
-//! What developers of btfkit run: `cargo xtask test|fixtures|compare|bench|kernel|fuzz-smoke`.
+//! What developers of btfkit run: `cargo xtask test|fixtures|compare|bench|dist|kernel|demo-dump|fuzz-smoke`.
 //!
 //! One file per subcommand. The checks against real kernels are in `real/`, what they need from Debian in `fixtures/`.
 
@@ -36,6 +35,7 @@ enum Task {
     Dist(dist::Arguments),
     FuzzSmoke(fuzz_smoke::Arguments),
     Kernel(kernel::Arguments),
+    DemoDump(kernel::demo::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -47,6 +47,7 @@ fn main() -> ExitCode {
         Task::Dist(arguments) => dist::run(&arguments),
         Task::FuzzSmoke(arguments) => fuzz_smoke::run(&arguments),
         Task::Kernel(arguments) => kernel::run(&arguments),
+        Task::DemoDump(arguments) => kernel::demo::run(&arguments),
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");

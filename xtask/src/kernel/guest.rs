@@ -9,6 +9,7 @@ use anyhow::{Context, Result, bail, ensure};
 use tempfile::TempDir;
 
 use super::build::Built;
+use super::machine::Boot;
 use super::{CARRIER, EXTRA, FOREIGN, Mode, data};
 use crate::command;
 
@@ -163,6 +164,11 @@ fn expected(tasks: &[Task]) -> Vec<String> {
 }
 
 impl Initrd {
+    /// How a kernel is booted with it.
+    pub(crate) fn boot<'a>(&'a self, image: &'a Path, awaited: &'a str) -> Boot<'a> {
+        Boot { image, initrd: &self.file, memory_mib: 256, parameters: "", awaited }
+    }
+
     /// Holds the guest to what it owes: each verdict, in order, and each of them good. Gives its key lines.
     pub(crate) fn judge(&self, transcript: &str) -> Result<String> {
         let mut verdicts = Vec::new();
@@ -205,7 +211,7 @@ fn libraries(program: &Path) -> Result<Vec<PathBuf>> {
 }
 
 /// Packs a folder as the kernel unpacks it.
-fn pack(root: &Path, file: &Path) -> Result<()> {
+pub(super) fn pack(root: &Path, file: &Path) -> Result<()> {
     command::require("cpio")?;
     let mut shell = Command::new("sh");
     shell.args([

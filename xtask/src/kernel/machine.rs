@@ -18,10 +18,22 @@ const PATIENCE: Duration = Duration::from_secs(180);
 
 /// The firmware's configuration device, which the kernel finds by itself only with ACPI: the dump's VMCOREINFO passes
 /// through it.
-const COMMAND_LINE: &str = "console=ttyS0 quiet qemu_fw_cfg.ioport=12@0x510:0:1:4";
+const FIRMWARE: &str = "qemu_fw_cfg.ioport=12@0x510:0:1:4";
 
 /// The emulator now and then breaks an atomic instruction early in boot; the first of these says that boot is over.
-const BOOTED: &str = "guest: kernel";
+pub(super) const BOOTED: &str = "guest: kernel";
+
+/// What a machine is booted with, and how far.
+#[derive(Debug)]
+pub(crate) struct Boot<'a> {
+    pub(crate) image: &'a Path,
+    pub(crate) initrd: &'a Path,
+    pub(crate) memory_mib: u32,
+    /// More parameters of the kernel, each with a space after it.
+    pub(crate) parameters: &'a str,
+    /// What a line of the serial port has when the guest is where it is wanted.
+    pub(crate) awaited: &'a str,
+}
 
 /// A running machine; it ends with this value.
 #[derive(Debug)]
@@ -32,24 +44,26 @@ pub(crate) struct Machine {
 
 impl Machine {
     /// Boots a kernel and waits for a line of its serial port. A panic before the guest's first word gets a second try.
-    pub(crate) fn boot(image: &Path, initrd: &Path, awaited: &str) -> Result<Self> {
-        let mut machine = Self::start(image, initrd)?;
-        match machine.wait_for(awaited) {
+    pub(crate) fn boot(boot: &Boot) -> Result<Self> {
+        let mut machine = Self::start(boot)?;
+        match machine.wait_for(boot.awaited) {
             Ok(()) => Ok(machine),
             Err(error) if machine.transcript().contains(BOOTED) => Err(error),
             Err(_) => {
-                machine = Self::start(image, initrd)?;
-                machine.wait_for(awaited)?;
+                machine = Self::start(boot)?;
+                machine.wait_for(boot.awaited)?;
                 Ok(machine)
             }
         }
     }
 
-    fn start(image: &Path, initrd: &Path) -> Result<Self> {
+    fn start(boot: &Boot) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let mut emulator = Command::new(command::require("qemu-system-x86_64")?);
-        emulator.args(["-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2,sockets=2", "-m", "256"]);
-        emulator.arg("-kernel").arg(image).arg("-initrd").arg(initrd).args(["-append", COMMAND_LINE]);
+        emulator.args(["-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2,sockets=2", "-m"]);
+        emulator.arg(boot.memory_mib.to_string());
+        emulator.arg("-kernel").arg(boot.image).arg("-initrd").arg(boot.initrd);
+        emulator.arg("-append").arg(format!("console=ttyS0 {}quiet {FIRMWARE}", boot.parameters));
         emulator.args(["-display", "none", "-no-reboot", "-nic", "none", "-device", "vmcoreinfo"]);
         emulator.arg("-serial").arg(format!("file:{}", folder.path().join("serial").display()));
         let monitor = folder.path().join("monitor");
@@ -66,7 +80,7 @@ impl Machine {
     }
 
     fn has_said(&self, line: &str) -> bool {
-        self.transcript().lines().any(|said| said == line)
+        self.transcript().lines().any(|said| said.contains(line))
     }
 
     fn wait_for(&mut self, line: &str) -> Result<()> {
@@ -90,10 +104,19 @@ impl Machine {
 
     /// Stops the guest and writes its memory in both forms that the emulator has: ELF, and compressed as by kdump.
     pub(crate) fn dump(&self, elf: &Path, compressed: &Path) -> Result<()> {
-        let mut monitor = Monitor::connect(&self.folder.path().join("monitor"))?;
+        self.dump_elf(elf)?;
+        self.monitor()?.dump("dump-guest-memory -z", compressed)
+    }
+
+    /// Stops the guest and writes its memory as ELF.
+    pub(crate) fn dump_elf(&self, elf: &Path) -> Result<()> {
+        let mut monitor = self.monitor()?;
         monitor.tell("stop")?;
-        monitor.dump("dump-guest-memory", elf)?;
-        monitor.dump("dump-guest-memory -z", compressed)
+        monitor.dump("dump-guest-memory", elf)
+    }
+
+    fn monitor(&self) -> Result<Monitor> {
+        Monitor::connect(&self.folder.path().join("monitor"))
     }
 }
 

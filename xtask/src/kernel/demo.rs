@@ -1,0 +1,97 @@
+//! `cargo xtask demo-dump`: the dump that the program carries for its demo.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+use anyhow::{Context, Result, ensure};
+use btfkit_encode::atomic_file::atomic_write;
+use btfkit_vmcore::Dump;
+
+use super::build::{self, Built, Programs};
+use super::machine::{Boot, Machine};
+use super::source::Source;
+use super::{Mode, data, guest, install_needed, kdump};
+use crate::{bench, command};
+
+/// Crash the small kernel that has its variables in its BTF, and keep its memory as the dump of the demo.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// The btfkit to build the kernel with [default: a release build of this repository].
+    #[arg(long, value_name = "PATH")]
+    btfkit: Option<PathBuf>,
+    /// Where to write the dump [default: crates/cli/demo/crash.kdump].
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+/// What the guest loads before it crashes.
+const MODULES: [&str; 2] = ["loop", "brd"];
+/// The least that the kernel boots with: what is in memory is in the program.
+const MEMORY_MIB: u32 = 48;
+/// How long the dump may be, in bytes: it is part of the program and of its source.
+const LONGEST: usize = 12_000_000;
+
+pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
+    install_needed()?;
+    let program = arguments.btfkit.clone().map_or_else(bench::release_build, Ok)?;
+    let built = build::build(&Source::fetch()?, &Programs::install(&program)?)?;
+    let folder = tempfile::tempdir()?;
+    let (elf, initrd) = (folder.path().join("elf"), folder.path().join("initrd"));
+    pack(&built, &folder.path().join("root"), &initrd)?;
+    let machine = Machine::boot(&Boot {
+        image: &built.image(Mode::Builtin),
+        initrd: &initrd,
+        memory_mib: MEMORY_MIB,
+        parameters: "panic=0 ",
+        awaited: "---[ end Kernel panic - not syncing: sysrq triggered crash",
+    })?;
+    machine.dump_elf(&elf)?;
+    drop(machine);
+
+    let original = Dump::open(&[&elf])?;
+    let end = u64::from(MEMORY_MIB) << 20;
+    let bytes = kdump::compressed(&original, end)?;
+    ensure!(bytes.len() <= LONGEST, "the dump takes {} bytes; at most {LONGEST} will do", bytes.len());
+    let compressed = folder.path().join("kdump");
+    fs::write(&compressed, &bytes)?;
+    kdump::compare(&original, &Dump::open(&[&compressed])?, end)?;
+    let default = || command::repository().join("crates/cli/demo/crash.kdump");
+    let output = arguments.output.clone().unwrap_or_else(default);
+    atomic_write(&output, |file| std::io::Write::write_all(file, &bytes))?;
+    println!("{}: {} bytes of {MEMORY_MIB} MiB", output.display(), bytes.len());
+    Ok(ExitCode::SUCCESS)
+}
+
+/// An initial file system with as little as will do.
+fn pack(built: &Built, root: &Path, file: &Path) -> Result<()> {
+    for folder in ["bin", "proc", "sys", "dev", "modules"] {
+        fs::create_dir_all(root.join(folder))?;
+    }
+    fs::copy(command::require("busybox")?, root.join("bin/busybox")).context("cannot copy busybox")?;
+    symlink("busybox", root.join("bin/sh"))?;
+    fs::copy(data().join("crash"), root.join("init")).context("cannot copy init")?;
+    fs::set_permissions(root.join("init"), fs::Permissions::from_mode(0o755))?;
+    for name in MODULES {
+        let module = built.module(Mode::Builtin, name);
+        let mut strip = Command::new(command::require("objcopy")?);
+        strip.arg("--strip-debug").arg(&module).arg(root.join("modules").join(format!("{name}.ko")));
+        command::output(&mut strip).with_context(|| format!("cannot copy {}", module.display()))?;
+    }
+    guest::pack(root, file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn init_loads_what_it_is_given_and_says_that_it_is_up() {
+        let init = fs::read_to_string(data().join("crash")).unwrap();
+        for name in MODULES {
+            assert!(init.contains(&format!("insmod /modules/{name}.ko")), "{name}");
+        }
+        assert!(init.contains(super::super::machine::BOOTED));
+    }
+}

@@ -25,6 +25,11 @@ impl<'k> Evaluator<'k> {
         Self { kernel, cpu: None }
     }
 
+    /// Where only types are wanted, it need not be said whose per-CPU variables are meant.
+    pub(super) fn of_some_cpu(&self) -> Self {
+        Self { kernel: self.kernel, cpu: self.cpu.or(Some(0)) }
+    }
+
     /// One value or several.
     pub(super) fn values(&self, expression: &Expression) -> Result<Vec<Value>> {
         match expression {
@@ -101,7 +106,8 @@ impl<'k> Evaluator<'k> {
                 self.one(if self.number(condition)? != 0 { first } else { second })
             }
             Expression::SizeOfType(name) => size(&resolve(self.kernel, name)?),
-            Expression::SizeOfValue(of) => size(&self.one(of)?.ctype),
+            // Of all processors' the size is the same.
+            Expression::SizeOfValue(of) => size(&self.of_some_cpu().one(of)?.ctype),
             Expression::OffsetOf(name, steps) => {
                 let (offset, _) = offset_of(&resolve(self.kernel, name)?, steps)?;
                 Ok(Value::number(UNSIGNED_LONG, i128::from(offset)))
@@ -124,7 +130,9 @@ impl<'k> Evaluator<'k> {
         };
         let (module, bare) = bare.split_once(':').map_or((None, bare), |(module, bare)| (Some(module), bare));
         let in_module = |variable: &Variable| module.is_none_or(|module| variable.source == module);
-        if let Some(variable) = self.kernel.variables(bare).filter(in_module).nth(which - 1) {
+        let mut variables = self.kernel.variables(bare).filter(in_module).peekable();
+        let is_variable = variables.peek().is_some();
+        if let Some(variable) = variables.nth(which - 1) {
             let address = match variable.address {
                 Some(Address::Global(address)) => address,
                 Some(Address::PerCpu(address)) => self.per_cpu(bare, address)?,
@@ -144,7 +152,13 @@ impl<'k> Evaluator<'k> {
                 return Ok(found);
             }
         }
-        self.symbol(bare, which, module)
+        if is_variable {
+            return Err(ExpressionError::Unknown(name.to_owned()));
+        }
+        self.symbol(bare, which, module).map_err(|error| match error {
+            ExpressionError::Unknown(_) => ExpressionError::Unknown(name.to_owned()),
+            other => other,
+        })
     }
 
     fn per_cpu(&self, name: &str, address: VirtualAddress) -> Result<VirtualAddress> {

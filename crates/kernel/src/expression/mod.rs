@@ -34,6 +34,17 @@ pub fn evaluate(kernel: &Kernel, text: &str) -> Result<Vec<Value>, ExpressionErr
     evaluate::Evaluator::new(kernel).values(&expression)
 }
 
+/// The type of an expression's value, or of its first one. Of per-CPU variables it need not be said whose are meant.
+///
+/// # Errors
+/// As [`evaluate`]; or there are no values.
+pub fn type_of_value(kernel: &Kernel, text: &str) -> Result<crate::CType, ExpressionError> {
+    let expression = parse::parse(text, &|name| evaluate::names_a_type(kernel, name))?;
+    let values = evaluate::Evaluator::new(kernel).of_some_cpu().values(&expression)?;
+    let first = values.into_iter().next();
+    first.map(|value| value.ctype).ok_or_else(|| ExpressionError::Other(format!("{text} has no elements")))
+}
+
 /// A selection of members, of each value of an expression.
 #[derive(Clone, Debug)]
 pub struct Selection {

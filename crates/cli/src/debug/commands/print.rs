@@ -84,7 +84,7 @@ fn format(text: &str) -> Result<(Numbers, &str), Box<dyn std::error::Error>> {
 pub(in crate::debug) fn whatis(session: &Session, text: &str) -> crate::Outcome {
     let ctype = match expression::type_of(&session.kernel, text) {
         Some(ctype) => ctype,
-        None => first(session, text)?.ctype,
+        None => expression::type_of_value(&session.kernel, text)?,
     };
     let name = ctype.to_string();
     session.answer(&serde_json::json!({"expression": text, "type": name}), || name.clone() + "\n")
@@ -93,7 +93,7 @@ pub(in crate::debug) fn whatis(session: &Session, text: &str) -> crate::Outcome 
 pub(in crate::debug) fn ptype(session: &Session, text: &str) -> crate::Outcome {
     let ctype = match expression::type_of(&session.kernel, text) {
         Some(ctype) => ctype,
-        None => first(session, text)?.ctype,
+        None => expression::type_of_value(&session.kernel, text)?,
     };
     let mut target = ctype.clone();
     // What a pointer points to is what one wants to see.
@@ -115,9 +115,4 @@ pub(in crate::debug) fn ptype(session: &Session, text: &str) -> crate::Outcome {
     session.answer(&serde_json::json!({"type": ctype.to_string(), "definition": lines}), || {
         lines.join("\n") + "\n"
     })
-}
-
-fn first(session: &Session, text: &str) -> Result<Value, Box<dyn std::error::Error>> {
-    let values = evaluate(&session.kernel, text)?;
-    Ok(values.into_iter().next().ok_or_else(|| format!("{text} has no elements"))?)
 }

@@ -102,6 +102,15 @@ pub(crate) struct Cost {
 ///
 /// A child begins with its parent's peak (`exec` keeps it), so the caller itself must be small.
 pub(crate) fn measure(command: &mut Command) -> Result<Cost> {
+    let (status, cost) = cost(command)?;
+    if !status.success() {
+        bail!("{} ended with {status}", describe(command));
+    }
+    Ok(cost)
+}
+
+/// The same, however it ends. Processes that it waited for count, too.
+pub(crate) fn cost(command: &mut Command) -> Result<(ExitStatus, Cost)> {
     let start = Instant::now();
     let child = command
         .stdin(Stdio::null())
@@ -119,12 +128,9 @@ pub(crate) fn measure(command: &mut Command) -> Result<Cost> {
     if waited != process {
         return Err(std::io::Error::last_os_error()).context("wait4");
     }
-    let status = ExitStatus::from_raw(status);
-    if !status.success() {
-        bail!("{} ended with {status}", describe(command));
-    }
     let peak = u64::try_from(usage.ru_maxrss)? * 1024;
-    Ok(Cost { wall, cpu: duration(usage.ru_utime) + duration(usage.ru_stime), peak })
+    let cost = Cost { wall, cpu: duration(usage.ru_utime) + duration(usage.ru_stime), peak };
+    Ok((ExitStatus::from_raw(status), cost))
 }
 
 fn duration(time: libc::timeval) -> Duration {

@@ -6,6 +6,7 @@
 
 pub(crate) mod apt;
 pub(crate) mod cache;
+mod dumps;
 mod kernel;
 mod peer;
 
@@ -15,13 +16,15 @@ use anyhow::Result;
 
 use crate::verdict::Tally;
 
+pub(crate) use dumps::{Container, Dumps, drgn, small_kernels};
 pub(crate) use kernel::{KERNELS, Kernel, fetch_all};
 pub(crate) use peer::{Pahole, bpftool, libbpf};
 
 /// Fetch and unpack what the tests against real kernels and the benchmarks need.
 ///
-/// Three Debian kernels with debug information, the newest packaged pahole, bpftool and libbpf's headers. About 1.5 GB
-/// are downloaded the first time and kept in ~/.cache/btfkit (or below XDG_CACHE_HOME).
+/// Three Debian kernels with debug information, dumps of two of them, the newest packaged pahole, drgn, bpftool and libbpf's
+/// headers. About 1.5 GB are downloaded the first time; they and 4 GB of dumps are kept in ~/.cache/btfkit (or below
+/// XDG_CACHE_HOME).
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {}
 
@@ -32,6 +35,12 @@ pub(crate) fn run(_: &Arguments) -> Result<ExitCode> {
     }
     tally.check("pahole", || Pahole::fetch()?.version());
     tally.check("bpftool", || Ok(bpftool()?.display().to_string()));
+    for label in ["6.12-cloud", "6.1-cloud"] {
+        tally.check(&format!("dumps of {label}"), || {
+            Ok(format!("{} containers", Dumps::labelled(label)?.containers().len()))
+        });
+    }
+    tally.check("drgn", || Ok(drgn()?.display().to_string()));
     tally.check("libbpf", || libbpf().map(|()| "headers and library are installed".into()));
     println!("{tally}");
     Ok(tally.exit_code())

@@ -3,6 +3,7 @@
 //! Each check is a function that returns what it found, or an error: a failure, or the reason why it cannot run here.
 
 mod allowance;
+mod debug;
 mod determinism;
 mod distill;
 mod dump;
@@ -72,7 +73,10 @@ pub(crate) fn run(tally: &mut Tally, btfkit: Option<&Path>) {
     crate::kernel::check(tally, encoder.program());
     for (package, kernel) in kernels {
         match kernel {
-            Ok(kernel) => check_kernel(tally, &kernel, &encoder, &peers, folder.path()),
+            Ok(kernel) => {
+                check_kernel(tally, &kernel, &encoder, &peers, folder.path());
+                debug::check(tally, &kernel, &encoder, folder.path());
+            }
             Err(error) => {
                 tally.check(&format!("real tier: {}", package.label), || Err(error));
             }
@@ -83,6 +87,28 @@ pub(crate) fn run(tally: &mut Tally, btfkit: Option<&Path>) {
         tally.check("6.1-cloud and 6.12-cloud: diff", || rewrite::compare(encoder.program(), &old, &new));
     } else {
         tally.skip("6.1-cloud and 6.12-cloud: diff", "one of the two kernels is not there");
+    debug::check_small_kernels(tally, encoder.program(), folder.path());
+}
+
+/// The checks on dumps alone.
+pub(crate) fn run_debug(tally: &mut Tally, btfkit: Option<&Path>) {
+    let mut encoder = None;
+    tally.check("release build", || {
+        encoder =
+            Some(Encoder::new(btfkit.map_or_else(bench::release_build, |path| Ok(path.to_path_buf()))?));
+        Ok(String::new())
+    });
+    let (Some(encoder), Ok(folder)) = (encoder, tempfile::tempdir()) else {
+        return tally.skip("dumps", "there is no btfkit to test, or no room for its output");
+    };
+    debug::check_small_kernels(tally, encoder.program(), folder.path());
+    for (package, kernel) in fetch_all() {
+        match kernel {
+            Ok(kernel) => debug::check(tally, &kernel, &encoder, folder.path()),
+            Err(error) => {
+                tally.check(&format!("dumps of {}", package.label), || Err(error));
+            }
+        }
     }
 }
 

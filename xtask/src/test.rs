@@ -30,17 +30,21 @@ enum Tier {
     Fast,
     /// Debian kernels, checked against pahole, bpftool, libbpf and the running kernel.
     Real,
-    /// Both.
+    /// Of these, those on dumps only: checked against drgn.
+    Debug,
+    /// Fast and real.
     All,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let mut tally = Tally::default();
-    if arguments.tier != Tier::Real {
+    if matches!(arguments.tier, Tier::Fast | Tier::All) {
         fast::run(&mut tally);
     }
-    if arguments.tier != Tier::Fast {
-        real::run(&mut tally, arguments.btfkit.as_deref());
+    match arguments.tier {
+        Tier::Real | Tier::All => real::run(&mut tally, arguments.btfkit.as_deref()),
+        Tier::Debug => real::run_debug(&mut tally, arguments.btfkit.as_deref()),
+        Tier::Fast => {}
     }
     println!("{tally}");
     Ok(tally.exit_code())

@@ -69,6 +69,23 @@ pub fn define(btf: &Btf<'_>, ty: Type<'_>) -> Vec<String> {
     lines
 }
 
+/// Whether a pointer to this type needs parentheses around its star: to an array or a function, qualified or not. A typedef
+/// of one needs none.
+pub fn binds_tighter(btf: &Btf<'_>, id: TypeId) -> bool {
+    let mut id = id;
+    for _ in 0..DEEPEST {
+        let Ok(ty) = btf.get(id) else { return false };
+        match ty.kind() {
+            Kind::Array | Kind::FuncProto => return true,
+            Kind::Const | Kind::Volatile | Kind::Restrict | Kind::TypeTag | Kind::Var | Kind::Func => {
+                id = ty.type_id().unwrap_or_default();
+            }
+            _ => return false,
+        }
+    }
+    false
+}
+
 /// A declaration being written.
 struct Declaration<'b> {
     btf: &'b Btf<'b>,
@@ -84,6 +101,12 @@ impl<'b> Declaration<'b> {
     }
 
     fn declarator(&self, id: TypeId, inner: String, depth: usize) -> String {
+        self.qualified(id, Qualifiers::default(), inner, depth)
+    }
+
+    /// Declares `inner` to be of type `id` with these qualifiers on it. Those of an array are its elements'; those of a
+    /// pointer stand behind its star, all others in front.
+    fn qualified(&self, id: TypeId, qualifiers: Qualifiers, inner: String, depth: usize) -> String {
         let Some(left) = self.left.get().checked_sub(1).filter(|_| depth < DEEPEST) else {
             return join("?", &inner);
         };
@@ -91,34 +114,27 @@ impl<'b> Declaration<'b> {
         let Ok(ty) = self.btf.get(id) else { return join("?", &inner) };
         let target = ty.type_id().unwrap_or_default();
         let next = |inner| self.declarator(target, inner, depth + 1);
+        let also = |more: Qualifiers, inner| self.qualified(target, more, inner, depth + 1);
         match ty.kind() {
             Kind::Ptr => {
-                let outer = matches!(self.btf.get(target).map(Type::kind), Ok(Kind::Array | Kind::FuncProto));
-                next(if outer { format!("(*{inner})") } else { format!("*{inner}") })
+                let inner = qualifiers.before(inner);
+                next(if binds_tighter(self.btf, target) {
+                    format!("(*{inner})")
+                } else {
+                    format!("*{inner}")
+                })
             }
             Kind::Array => {
                 let Some(array) = ty.array() else { return join("?", &inner) };
                 let count = if array.count == 0 { String::new() } else { array.count.to_string() };
-                self.declarator(array.element, format!("{inner}[{count}]"), depth + 1)
+                self.qualified(array.element, qualifiers, format!("{inner}[{count}]"), depth + 1)
             }
             Kind::FuncProto => next(format!("{inner}({})", self.parameters(ty, depth))),
-            Kind::Const => self.qualified(target, "const", &inner, depth),
-            Kind::Volatile => self.qualified(target, "volatile", &inner, depth),
-            Kind::Restrict => self.qualified(target, "restrict", &inner, depth),
-            Kind::TypeTag | Kind::Var | Kind::Func => next(inner),
-            _ => join(&self.base(ty, depth), &inner),
-        }
-    }
-
-    /// Qualifiers of a pointer stand behind its star, all others in front.
-    fn qualified(&self, target: TypeId, word: &str, inner: &str, depth: usize) -> String {
-        if self.btf.get(target).is_ok_and(|target| target.kind() == Kind::Ptr) {
-            self.declarator(target, join(word, inner), depth + 1)
-        } else {
-            // `const` of an array is also on its elements.
-            let text = self.declarator(target, inner.to_owned(), depth + 1);
-            let again = text.strip_prefix(word).is_some_and(|rest| rest.starts_with(' '));
-            if again { text } else { format!("{word} {text}") }
+            Kind::Const => also(Qualifiers { is_const: true, ..qualifiers }, inner),
+            Kind::Volatile => also(Qualifiers { is_volatile: true, ..qualifiers }, inner),
+            Kind::Restrict => also(Qualifiers { is_restrict: true, ..qualifiers }, inner),
+            Kind::TypeTag | Kind::Var | Kind::Func => also(qualifiers, inner),
+            _ => qualifiers.before(join(&self.base(ty, depth), &inner)),
         }
     }
 
@@ -170,6 +186,21 @@ impl<'b> Declaration<'b> {
     }
 }
 
+#[derive(Clone, Copy, Default)]
+struct Qualifiers {
+    is_const: bool,
+    is_volatile: bool,
+    is_restrict: bool,
+}
+
+impl Qualifiers {
+    /// Puts the qualifiers in front of `text`.
+    fn before(self, text: String) -> String {
+        let all = [(self.is_restrict, "restrict"), (self.is_volatile, "volatile"), (self.is_const, "const")];
+        all.into_iter().filter(|(is_there, _)| *is_there).fold(text, |text, (_, word)| join(word, &text))
+    }
+}
+
 fn join(left: &str, right: &str) -> String {
     if right.is_empty() { left.to_owned() } else { format!("{left} {right}") }
 }
@@ -195,8 +226,20 @@ mod tests {
         let function_pointer = builder.pointer(proto);
         let nothing = builder.function_proto(TypeId::VOID, &[]).unwrap();
         let flexible = builder.array(Array { element: function_pointer, index: int, count: 0 });
+        let chars = builder.array(Array { element: char, index: int, count: 9 });
+        let const_chars = builder.modifier(Kind::Const, chars).unwrap();
+        let to_const_chars = builder.pointer(const_chars);
+        let texts_of_char = builder.pointer(char);
+        let texts_again = builder.array(Array { element: texts_of_char, index: int, count: 2 });
+        let const_texts = builder.modifier(Kind::Const, texts_again).unwrap();
+        let twice = builder.modifier(Kind::Volatile, const_chars).unwrap();
+        let twice = builder.modifier(Kind::Const, twice).unwrap();
         let btf = Btf::parse(builder.finish().unwrap()).unwrap();
         for (id, expected) in [
+            (const_chars, "const char x[9]"),
+            (to_const_chars, "const char (*x)[9]"),
+            (const_texts, "char *const x[2]"),
+            (twice, "const volatile char x[9]"),
             (text, "const char *x"),
             (texts, "const char *const x[3]"),
             (to_texts, "const char *const (*x)[3]"),

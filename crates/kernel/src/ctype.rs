@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use btfkit_btf::declaration::declare;
-use btfkit_btf::{Btf, Kind, Type, TypeId};
+use btfkit_btf::declaration::{binds_tighter, declare};
+use btfkit_btf::{Btf, Kind, TypeId};
 
 /// A type.
 #[derive(Clone, Debug)]
@@ -112,10 +112,7 @@ impl CType {
             Self::Pointer(target) => {
                 let outer = match &**target {
                     Self::Array(..) => true,
-                    // A typedef of an array needs none.
-                    Self::Btf(btf, id) => {
-                        matches!(btf.get(*id).map(Type::kind), Ok(Kind::Array | Kind::FuncProto))
-                    }
+                    Self::Btf(btf, id) => binds_tighter(btf, *id),
                     _ => false,
                 };
                 target.declare(&if outer { format!("(*{name})") } else { format!("*{name}") })

@@ -175,6 +175,11 @@ pub(crate) const DECLARATIONS: [(&str, &str); 170] = [
     ("wq_unbound_cpumask", "cpumask_var_t"),
 ];
 
+/// The names of the variables that have a built-in declaration, sorted.
+pub fn declared_names() -> impl ExactSizeIterator<Item = &'static str> {
+    DECLARATIONS.iter().map(|(name, _)| *name)
+}
+
 #[cfg(test)]
 mod tests {
     use super::DECLARATIONS;

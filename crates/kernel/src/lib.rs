@@ -26,6 +26,7 @@ mod variables;
 pub mod views;
 
 pub use ctype::{CType, Look, Shape};
+pub use declarations::declared_names;
 pub use error::{Error, Result};
 pub use kernel::{Kernel, Options};
 pub use symbols::{Symbol, Symbols};

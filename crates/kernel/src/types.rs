@@ -38,8 +38,8 @@ impl TypeSource {
     }
 }
 
-/// Largest BTF that is believed, in bytes: string offsets and type ids of the kernel's reach no further.
-const LARGEST: u64 = 256 << 20;
+/// Largest BTF that is believed, in bytes: ten times that of the largest kernels.
+const LARGEST: u64 = 64 << 20;
 /// More modules than this are a broken list.
 pub(crate) const MOST_MODULES: usize = 10_000;
 /// The module that carries variables, and nothing else.

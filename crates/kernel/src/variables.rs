@@ -3,7 +3,8 @@
 //! BTF is made before the kernel's last link, so that a variable's offset in its section may be off by megabytes; its
 //! symbol's address never is. A name that only one symbol has is settled by that. Names that several have, statics of
 //! several files, are told apart by their offsets: variables whose names are unique show by how much offsets of their
-//! section are off nearby, and each variable gets the symbol nearest to where it ought to be then.
+//! section are off nearby, and each variable gets the symbol nearest to where it ought to be then. No symbol is given away
+//! twice.
 
 use std::collections::HashMap;
 use std::sync::OnceLock;
@@ -77,49 +78,112 @@ impl Placement {
 impl TypeSource {
     /// The variables of this name that it declares.
     pub(crate) fn variables(&self, name: &str, symbols: Option<&Symbols>) -> Vec<Variable> {
-        let declared = self.btf.own_named(name.as_bytes()).filter(|ty| ty.kind() == Kind::Var);
-        declared.map(|ty| self.variable(ty, name, symbols)).collect()
-    }
-
-    fn variable(&self, ty: Type<'_>, name: &str, symbols: Option<&Symbols>) -> Variable {
+        let declared: Vec<Type<'_>> =
+            self.btf.own_named(name.as_bytes()).filter(|ty| ty.kind() == Kind::Var).collect();
+        if declared.is_empty() {
+            return Vec::new();
+        }
         let placement = self.placement.get_or_init(|| Placement::of(self));
-        let placed = placement.by_variable.get(&ty.id());
-        let section = placed.and_then(|(section, _)| placement.sections.get(*section));
-        let address = symbols.and_then(|symbols| match (section, placed) {
-            (Some(section), Some((_, entry))) => section.address(name, entry, &self.btf, symbols),
-            _ => only(symbols, name),
-        });
-        Variable {
+        let placed: Vec<_> = declared
+            .iter()
+            .map(|ty| {
+                let (section, entry) = placement.by_variable.get(&ty.id())?;
+                Some((placement.sections.get(*section)?, entry))
+            })
+            .collect();
+        let addresses = match symbols {
+            Some(symbols) => addresses(name, &placed, &self.btf, symbols),
+            None => vec![None; declared.len()],
+        };
+        let variables = declared.iter().zip(placed).zip(addresses).map(|((ty, placed), address)| Variable {
             source: self.name.clone(),
             ctype: CType::Btf(self.btf.clone(), ty.type_id().unwrap_or_default()),
-            section: section.map(|section| section.name.clone()).unwrap_or_default(),
+            section: placed.map(|(section, _)| section.name.clone()).unwrap_or_default(),
             size: placed.map(|(_, entry)| entry.size),
-            address: address.map(VirtualAddress).map(|address| match section {
-                Some(section) if section.is_per_cpu => Address::PerCpu(address),
+            address: address.map(VirtualAddress).map(|address| match placed {
+                Some((section, _)) if section.is_per_cpu => Address::PerCpu(address),
                 _ => Address::Global(address),
             }),
-        }
+        });
+        variables.collect()
     }
 }
 
-/// The address of the only symbol of a name, or the first of several at one place.
+/// The addresses of data symbols of a name, each once, in their order.
+fn data_symbols(symbols: &Symbols, name: &str) -> Vec<u64> {
+    let found = symbols.named(name).filter(|symbol| !NOT_DATA.contains(symbol.kind));
+    let mut addresses: Vec<u64> = found.map(|symbol| symbol.address.0).collect();
+    addresses.dedup();
+    addresses
+}
+
+/// The address of the only symbol of a name, or of several at one place.
 pub(crate) fn only(symbols: &Symbols, name: &str) -> Option<u64> {
-    let mut found = symbols.named(name).filter(|symbol| !NOT_DATA.contains(symbol.kind));
-    let first = found.next()?.address.0;
-    found.all(|other| other.address.0 == first).then_some(first)
+    match data_symbols(symbols, name)[..] {
+        [only] => Some(only),
+        _ => None,
+    }
+}
+
+/// The addresses of all variables of a name.
+fn addresses(
+    name: &str,
+    placed: &[Option<(&Section, &SectionEntry)>],
+    btf: &Btf<'_>,
+    symbols: &Symbols,
+) -> Vec<Option<u64>> {
+    let candidates = data_symbols(symbols, name);
+    if let [only] = candidates[..] {
+        return vec![Some(only); placed.len()];
+    }
+    let expected: Vec<Option<u64>> = placed
+        .iter()
+        .map(|placed| placed.and_then(|(section, entry)| section.expected(entry.offset, btf, symbols)))
+        .collect();
+    let mut order: Vec<usize> = (0..placed.len()).collect();
+    // A section without any unique variable (`__modver`) has only its order.
+    let offset = |index: usize| placed[index].map(|(section, entry)| (&section.name, entry.offset));
+    order.sort_by_key(|&index| (expected[index].is_none(), expected[index], offset(index)));
+    let (known, unknown) = order.split_at(expected.iter().flatten().count());
+    let mut found = vec![None; placed.len()];
+    if unknown.is_empty() && candidates.len() == placed.len() {
+        // As many symbols as variables: what is moved within a section keeps its order.
+        for (&index, &address) in known.iter().zip(&candidates) {
+            found[index] = Some(address);
+        }
+        return found;
+    }
+    let mut taken = HashMap::new();
+    for &index in known {
+        let Some(expected) = expected[index] else { continue };
+        let Some(address) = nearest(&candidates, expected) else { continue };
+        let distance = address.abs_diff(expected);
+        // No symbol is two variables': the nearer one has it.
+        match taken.get(&address) {
+            Some((_, other)) if *other <= distance => continue,
+            Some((before, _)) => found[*before] = None,
+            None => {}
+        }
+        taken.insert(address, (index, distance));
+        found[index] = Some(address);
+    }
+    let free: Vec<u64> = candidates.into_iter().filter(|address| !taken.contains_key(address)).collect();
+    if free.len() == unknown.len() {
+        for (&index, address) in unknown.iter().zip(free) {
+            found[index] = Some(address);
+        }
+    }
+    found
+}
+
+/// The one of sorted addresses that is nearest.
+fn nearest(addresses: &[u64], wanted: u64) -> Option<u64> {
+    let after = addresses.partition_point(|&address| address < wanted);
+    let around = [after.checked_sub(1), Some(after)].into_iter().flatten();
+    around.filter_map(|index| addresses.get(index).copied()).min_by_key(|address| address.abs_diff(wanted))
 }
 
 impl Section {
-    /// The address of the variable `name` with this entry.
-    fn address(&self, name: &str, entry: &SectionEntry, btf: &Btf<'_>, symbols: &Symbols) -> Option<u64> {
-        if let Some(address) = only(symbols, name) {
-            return Some(address);
-        }
-        let expected = self.expected(entry.offset, btf, symbols)?;
-        let candidates = symbols.named(name).filter(|symbol| !NOT_DATA.contains(symbol.kind));
-        candidates.map(|symbol| symbol.address.0).min_by_key(|address| address.abs_diff(expected))
-    }
-
     /// Where something at `offset` ought to be, by the unique variable that is nearest.
     fn expected(&self, offset: u32, btf: &Btf<'_>, symbols: &Symbols) -> Option<u64> {
         let anchors = self.anchors.get_or_init(|| self.anchors(btf, symbols));

@@ -81,9 +81,11 @@ impl Memory {
     /// # Errors
     /// As [`Memory::read`].
     pub fn bytes(&self, address: VirtualAddress, length: usize) -> Result<Vec<u8>> {
-        // Memory is taken as it is found, so that a wrong length costs no more than what is there.
+        // Memory is taken as it is found, so that a wrong length costs no more than what is there. What is reserved is none
+        // until it is used.
         const STEP: usize = 1 << 20;
-        let mut bytes = Vec::new();
+        const RESERVED: usize = 64 << 20;
+        let mut bytes = Vec::with_capacity(length.min(RESERVED));
         while bytes.len() < length {
             let done = bytes.len();
             bytes.resize(done + STEP.min(length - done), 0);

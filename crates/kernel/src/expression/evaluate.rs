@@ -1,9 +1,12 @@
 //! From an expression to values.
 
+use std::cell::RefCell;
+use std::rc::Rc;
+
 use btfkit_btf::Kind;
 use btfkit_vmcore::VirtualAddress;
 
-use super::{BaseType, Binary, Derivation, Expression, ExpressionError, Step, TypeName, Unary};
+use super::{BaseType, Binary, Derivation, Expression, ExpressionError, Partly, Step, TypeName, Unary};
 use super::{held, iterate};
 use crate::ctype::{CType, INT, LONG, Shape, UNSIGNED_LONG};
 use crate::value::{Value, ValueError, field};
@@ -18,11 +21,36 @@ pub(super) struct Evaluator<'k> {
     kernel: &'k Kernel,
     /// The processor whose per-CPU variables are meant.
     cpu: Option<u64>,
+    /// Why a list or tree was not followed to its end.
+    broken_off: Rc<RefCell<Option<ExpressionError>>>,
 }
 
 impl<'k> Evaluator<'k> {
     pub(super) fn new(kernel: &'k Kernel) -> Self {
-        Self { kernel, cpu: None }
+        Self { kernel, cpu: None, broken_off: Rc::default() }
+    }
+
+    /// The same where the per-CPU variables of this processor are meant.
+    fn on(&self, cpu: u64) -> Self {
+        Self { kernel: self.kernel, cpu: Some(cpu), broken_off: self.broken_off.clone() }
+    }
+
+    /// Why a list or tree was not followed to its end, if one was not.
+    pub(super) fn break_off(&self) -> Option<ExpressionError> {
+        self.broken_off.borrow_mut().take()
+    }
+
+    /// What there is of a list or tree.
+    fn partly(&self, (values, error): Partly<Vec<Value>>) -> Vec<Value> {
+        if error.is_some() {
+            *self.broken_off.borrow_mut() = error;
+        }
+        values
+    }
+
+    /// Where only types are wanted, it need not be said whose per-CPU variables are meant.
+    pub(super) fn of_some_cpu(&self) -> Self {
+        self.on(self.cpu.unwrap_or(0))
     }
 
     /// One value or several.
@@ -45,11 +73,13 @@ impl<'k> Evaluator<'k> {
             Expression::Walk(chain, start, name, steps) => {
                 let ctype = resolve(self.kernel, name)?;
                 let (offset, _) = offset_of(&ctype, steps)?;
-                iterate::walk(self.kernel.memory(), *chain, &self.one(start)?, &ctype, offset)
+                let found = iterate::walk(self.kernel.memory(), *chain, &self.one(start)?, &ctype, offset)?;
+                Ok(self.partly(found))
             }
             Expression::Held(holder, start, name) => {
                 let ctype = resolve(self.kernel, name)?;
-                held::walk(self.kernel.memory(), *holder, &self.one(start)?, &ctype)
+                let found = held::walk(self.kernel.memory(), *holder, &self.one(start)?, &ctype)?;
+                Ok(self.partly(found))
             }
             Expression::Member { of, name, through_pointer } => {
                 let of = self.values(of)?;
@@ -71,7 +101,7 @@ impl<'k> Evaluator<'k> {
                 let cpu = u64::try_from(self.number(cpu)?);
                 let cpu =
                     cpu.map_err(|_| ExpressionError::Other("a processor's number is not negative".into()))?;
-                Evaluator { kernel: self.kernel, cpu: Some(cpu) }.values(of)
+                self.on(cpu).values(of)
             }
             _ => self.scalar(expression).map(|value| vec![value]),
         }
@@ -101,7 +131,8 @@ impl<'k> Evaluator<'k> {
                 self.one(if self.number(condition)? != 0 { first } else { second })
             }
             Expression::SizeOfType(name) => size(&resolve(self.kernel, name)?),
-            Expression::SizeOfValue(of) => size(&self.one(of)?.ctype),
+            // Of all processors' the size is the same.
+            Expression::SizeOfValue(of) => size(&self.of_some_cpu().one(of)?.ctype),
             Expression::OffsetOf(name, steps) => {
                 let (offset, _) = offset_of(&resolve(self.kernel, name)?, steps)?;
                 Ok(Value::number(UNSIGNED_LONG, i128::from(offset)))
@@ -124,7 +155,9 @@ impl<'k> Evaluator<'k> {
         };
         let (module, bare) = bare.split_once(':').map_or((None, bare), |(module, bare)| (Some(module), bare));
         let in_module = |variable: &Variable| module.is_none_or(|module| variable.source == module);
-        if let Some(variable) = self.kernel.variables(bare).filter(in_module).nth(which - 1) {
+        let mut variables = self.kernel.variables(bare).filter(in_module).peekable();
+        let is_variable = variables.peek().is_some();
+        if let Some(variable) = variables.nth(which - 1) {
             let address = match variable.address {
                 Some(Address::Global(address)) => address,
                 Some(Address::PerCpu(address)) => self.per_cpu(bare, address)?,
@@ -144,7 +177,13 @@ impl<'k> Evaluator<'k> {
                 return Ok(found);
             }
         }
-        self.symbol(bare, which, module)
+        if is_variable {
+            return Err(ExpressionError::Unknown(name.to_owned()));
+        }
+        self.symbol(bare, which, module).map_err(|error| match error {
+            ExpressionError::Unknown(_) => ExpressionError::Unknown(name.to_owned()),
+            other => other,
+        })
     }
 
     fn per_cpu(&self, name: &str, address: VirtualAddress) -> Result<VirtualAddress> {
@@ -195,6 +234,13 @@ impl<'k> Evaluator<'k> {
 
     fn member(&self, of: &Value, name: &str, through_pointer: bool) -> Result<Value> {
         let memory = self.kernel.memory();
+        if matches!(of.ctype.shape(), Shape::Void) {
+            // A symbol: without types there are no variables, and without its variable no type.
+            self.kernel.types()?;
+            return Err(ExpressionError::Other(
+                "its type is not known: cast it, or give a side file with its variable (--btf)".into(),
+            ));
+        }
         // `.` on a pointer is what `->` is: nothing else could be meant.
         if through_pointer || matches!(of.ctype.shape(), Shape::Pointer(_)) {
             return Ok(of.target(memory)?.member(name)?);

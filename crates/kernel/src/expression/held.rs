@@ -10,7 +10,7 @@ use std::sync::Arc;
 use btfkit_btf::Btf;
 use btfkit_vmcore::{Memory, VirtualAddress};
 
-use super::{ExpressionError, Holder};
+use super::{ExpressionError, Holder, Partly};
 use crate::ctype::{CType, Shape};
 use crate::types::member_offset;
 use crate::value::{Value, field};
@@ -22,8 +22,14 @@ const MOST_NODES: usize = 4 << 20;
 /// Internal entries below this are marks, not nodes.
 const MARKS: u64 = 4096;
 
-/// The elements of type `ctype` that `start` holds pointers to, or what it points to.
-pub(super) fn walk(memory: &Memory, holder: Holder, start: &Value, ctype: &CType) -> Result<Vec<Value>> {
+/// The elements of type `ctype` that `start` holds pointers to, or what it points to, as far as they can be read, and why
+/// not further.
+pub(super) fn walk(
+    memory: &Memory,
+    holder: Holder,
+    start: &Value,
+    ctype: &CType,
+) -> Result<Partly<Vec<Value>>> {
     let holder_value = match start.ctype.shape() {
         Shape::Pointer(_) => start.target(memory)?,
         _ => start.clone(),
@@ -31,12 +37,17 @@ pub(super) fn walk(memory: &Memory, holder: Holder, start: &Value, ctype: &CType
     let Shape::Aggregate(btf, _) = holder_value.ctype.shape() else {
         return Err(holder_value.not("a structure that holds elements").into());
     };
-    let elements = match holder {
-        Holder::XArray => xarray(memory, &btf, &holder_value)?,
-        Holder::Idr => xarray(memory, &btf, &holder_value.member("idr_rt")?)?,
-        Holder::MapleTree => maple_tree(memory, &btf, &holder_value)?,
+    let mut elements = Vec::new();
+    let end = match holder {
+        Holder::XArray => xarray(memory, &btf, &holder_value, &mut elements),
+        Holder::Idr => {
+            let tree = holder_value.member("idr_rt")?;
+            xarray(memory, &btf, &tree, &mut elements)
+        }
+        Holder::MapleTree => maple_tree(memory, &btf, &holder_value, &mut elements),
     };
-    Ok(elements.into_iter().map(|element| Value::at(ctype.clone(), VirtualAddress(element))).collect())
+    let element = |element: u64| Value::at(ctype.clone(), VirtualAddress(element));
+    Ok((elements.into_iter().map(element).collect(), end.err()))
 }
 
 fn is_node(entry: u64) -> bool {
@@ -82,11 +93,10 @@ fn words(memory: &Memory, node: u64, (offset, count): (u64, u64)) -> Result<Vec<
     Ok((0..count).map(|index| memory.byte_order().u64(&bytes, index * 8)).collect())
 }
 
-fn xarray(memory: &Memory, btf: &Arc<Btf<'static>>, holder: &Value) -> Result<Vec<u64>> {
+fn xarray(memory: &Memory, btf: &Arc<Btf<'static>>, holder: &Value, elements: &mut Vec<u64>) -> Result<()> {
     let head = holder.member("xa_head")?.to_number(memory)? as u64;
     let slots = array(btf, "xa_node", "slots")?;
     let mut nodes = Nodes(HashSet::new());
-    let mut elements = Vec::new();
     let mut open = vec![head];
     while let Some(entry) = open.pop() {
         if is_node(entry) {
@@ -98,7 +108,7 @@ fn xarray(memory: &Memory, btf: &Arc<Btf<'static>>, holder: &Value) -> Result<Ve
             elements.push(entry);
         }
     }
-    Ok(elements)
+    Ok(())
 }
 
 /// The kinds of nodes in a maple tree (`enum maple_type`); a node's kind is in bits 3 to 6 of the pointer to it.
@@ -106,7 +116,12 @@ const LEAF: u64 = 1;
 const RANGE: u64 = 2;
 const ALLOCATION_RANGE: u64 = 3;
 
-fn maple_tree(memory: &Memory, btf: &Arc<Btf<'static>>, holder: &Value) -> Result<Vec<u64>> {
+fn maple_tree(
+    memory: &Memory,
+    btf: &Arc<Btf<'static>>,
+    holder: &Value,
+    elements: &mut Vec<u64>,
+) -> Result<()> {
     let root = holder.member("ma_root")?.to_number(memory)? as u64;
     if member_offset(btf, "maple_range_64", "slot").is_none() {
         return Err(missing("maple_range_64"));
@@ -114,7 +129,6 @@ fn maple_tree(memory: &Memory, btf: &Arc<Btf<'static>>, holder: &Value) -> Resul
     let range = (array(btf, "maple_range_64", "pivot")?, array(btf, "maple_range_64", "slot")?);
     let allocation = (array(btf, "maple_arange_64", "pivot")?, array(btf, "maple_arange_64", "slot")?);
     let mut nodes = Nodes(HashSet::new());
-    let mut elements = Vec::new();
     // Entries, and the last index that each is for.
     let mut open = vec![(root, u64::MAX, true)];
     while let Some((entry, last, is_inner)) = open.pop() {
@@ -157,5 +171,5 @@ fn maple_tree(memory: &Memory, btf: &Arc<Btf<'static>>, holder: &Value) -> Resul
         children.reverse();
         open.extend(children);
     }
-    Ok(elements)
+    Ok(())
 }

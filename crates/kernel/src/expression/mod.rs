@@ -30,8 +30,35 @@ use crate::{Kernel, ValueError};
 /// It is no expression, names what is not there, or asks of a value what its type does not have. What cannot be read is
 /// an error only where the rest depends on it.
 pub fn evaluate(kernel: &Kernel, text: &str) -> Result<Vec<Value>, ExpressionError> {
+    match evaluate_partly(kernel, text)? {
+        (values, None) => Ok(values),
+        (_, Some(error)) => Err(error),
+    }
+}
+
+/// What there is, and why there is no more, if there should be.
+pub type Partly<T> = (T, Option<ExpressionError>);
+
+/// The same, but a list or tree that cannot be followed to its end gives what comes before the break, and what is wrong.
+///
+/// # Errors
+/// As [`evaluate`], where there is nothing to give.
+pub fn evaluate_partly(kernel: &Kernel, text: &str) -> Result<Partly<Vec<Value>>, ExpressionError> {
     let expression = parse::parse(text, &|name| evaluate::names_a_type(kernel, name))?;
-    evaluate::Evaluator::new(kernel).values(&expression)
+    let evaluator = evaluate::Evaluator::new(kernel);
+    let values = evaluator.values(&expression)?;
+    Ok((values, evaluator.break_off()))
+}
+
+/// The type of an expression's value, or of its first one. Of per-CPU variables it need not be said whose are meant.
+///
+/// # Errors
+/// As [`evaluate`]; or there are no values.
+pub fn type_of_value(kernel: &Kernel, text: &str) -> Result<crate::CType, ExpressionError> {
+    let expression = parse::parse(text, &|name| evaluate::names_a_type(kernel, name))?;
+    let values = evaluate::Evaluator::new(kernel).of_some_cpu().values(&expression)?;
+    let first = values.into_iter().next();
+    first.map(|value| value.ctype).ok_or_else(|| ExpressionError::Other(format!("{text} has no elements")))
 }
 
 /// A selection of members, of each value of an expression.
@@ -41,6 +68,8 @@ pub struct Selection {
     pub columns: Vec<String>,
     /// For each value, its members, or why they are not there.
     pub rows: Vec<Vec<Result<Value, ExpressionError>>>,
+    /// Why there are no more rows, if there should be.
+    pub broken_off: Option<ExpressionError>,
 }
 
 /// Evaluates an expression that ends in a selection of members: `list(…).{pid, comm, mm->total_vm}`. `None` if it does not.
@@ -51,10 +80,10 @@ pub fn select(kernel: &Kernel, text: &str) -> Option<Result<Selection, Expressio
     let (of, members) = text.trim().strip_suffix('}')?.rsplit_once(".{")?;
     let columns: Vec<String> = members.split(',').map(|member| member.trim().to_owned()).collect();
     let paths: Result<Vec<_>, _> = columns.iter().map(|column| parse::path(column)).collect();
-    let values = paths.and_then(|paths| Ok((paths, evaluate(kernel, of)?)));
-    Some(values.map(|(paths, values)| {
+    let values = paths.and_then(|paths| Ok((paths, evaluate_partly(kernel, of)?)));
+    Some(values.map(|(paths, (values, broken_off))| {
         let row = |value: &Value| paths.iter().map(|path| evaluate::follow(kernel, value, path)).collect();
-        Selection { columns, rows: values.iter().map(row).collect() }
+        Selection { columns, rows: values.iter().map(row).collect(), broken_off }
     }))
 }
 

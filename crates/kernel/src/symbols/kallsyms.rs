@@ -23,8 +23,10 @@ use crate::error::{self, Error, Result};
 pub(super) const MOST_SYMBOLS: u32 = 1 << 22;
 /// Longest name, kind included (`KSYM_NAME_LEN`).
 const LONGEST_NAME: usize = 512;
-/// Longest stream of names, in bytes.
-const LONGEST_NAMES: u64 = 256 << 20;
+/// Longest stream of names, in bytes: ten times that of the largest kernels.
+const LONGEST_NAMES: u64 = 32 << 20;
+/// Longest text of all names, in bytes.
+const LONGEST_TEXT: usize = 64 << 20;
 
 /// Where the parts of the table are.
 pub(super) struct Places {
@@ -61,16 +63,17 @@ fn read_at(memory: &Memory, places: &Places) -> Result<Symbols> {
     }
     let stream = memory.bytes(places.names, length as usize).map_err(error::of("kallsyms_names"))?;
     for long_lengths in [true, false] {
-        let Some(names) = expand(&stream, places.count, &tokens, long_lengths) else { continue };
-        let Some(stext) = names.iter().position(|name| name.is(&names.text, "_stext")) else { continue };
-        let Some(addresses) = addresses(memory, places, stext)? else { continue };
-        let entries = names.names.iter().zip(addresses).map(|(name, address)| Entry {
-            address,
-            name: name.start,
-            length: name.length,
-            kind: name.kind,
-        });
-        return Ok(Symbols::new(names.text, entries.collect()));
+        let Some((text, mut entries)) = expand(&stream, places.count, &tokens, long_lengths) else {
+            continue;
+        };
+        let is_stext = |entry: &Entry| {
+            let start = entry.name as usize;
+            text.as_bytes().get(start..start + usize::from(entry.length)) == Some(b"_stext")
+        };
+        let Some(stext) = entries.iter().position(is_stext) else { continue };
+        if set_addresses(memory, places, stext, &mut entries)? {
+            return Ok(Symbols::new(text, entries));
+        }
     }
     Err(Error::BrokenTable { what: "kallsyms", address: places.names })
 }
@@ -105,7 +108,7 @@ impl Places {
 }
 
 /// The 256 tokens.
-fn tokens(memory: &Memory, places: &Places) -> Result<Vec<Vec<u8>>> {
+fn tokens(memory: &Memory, places: &Places) -> Result<Tokens> {
     let broken = Error::BrokenTable { what: "kallsyms_token_table", address: places.tokens };
     let index = memory.bytes(places.token_index, 512).map_err(error::of("kallsyms_token_index"))?;
     let order = memory.byte_order();
@@ -117,39 +120,42 @@ fn tokens(memory: &Memory, places: &Places) -> Result<Vec<Vec<u8>>> {
         let address = VirtualAddress(places.tokens.0.wrapping_add(*offset));
         memory.c_string(address, LONGEST_NAME).map_err(error::of("kallsyms_token_table"))
     };
-    offsets.iter().map(read).collect()
+    let tokens: Result<Vec<_>> = offsets.iter().map(read).collect();
+    Tokens::new(tokens?).ok_or(broken)
 }
 
-/// Names that are expanded, one after the other in one text.
-struct Names {
-    text: String,
-    names: Vec<Name>,
+/// Tokens in pieces of one size, which copy faster than slices of any length.
+struct Tokens {
+    pieces: Vec<([u8; PIECE], usize)>,
+    /// Those that are longer than a piece.
+    long: Vec<Vec<u8>>,
 }
 
-struct Name {
-    start: u32,
-    length: u16,
-    kind: u8,
-}
+/// All tokens of most kernels are shorter.
+const PIECE: usize = 16;
 
-impl Name {
-    fn is(&self, text: &str, name: &str) -> bool {
-        let start = self.start as usize;
-        usize::from(self.length) == name.len() && text.get(start..start + name.len()) == Some(name)
+impl Tokens {
+    /// `None` if they are not in ASCII: C and assembler know nothing else, and other languages are mangled.
+    fn new(tokens: Vec<Vec<u8>>) -> Option<Self> {
+        let piece = |token: &Vec<u8>| {
+            let mut piece = [0; PIECE];
+            let length = token.len().min(PIECE);
+            piece[..length].copy_from_slice(&token[..length]);
+            (piece, token.len())
+        };
+        let is_ascii = tokens.iter().all(|token| token.is_ascii());
+        is_ascii.then(|| Self { pieces: tokens.iter().map(piece).collect(), long: tokens })
     }
 }
 
-impl Names {
-    fn iter(&self) -> impl Iterator<Item = &Name> {
-        self.names.iter()
-    }
-}
-
-/// Expands `count` names; `None` if the stream does not hold so many, or they make no sense.
-fn expand(stream: &[u8], count: u32, tokens: &[Vec<u8>], long_lengths: bool) -> Option<Names> {
+/// Expands `count` names, one after the other in one text, to symbols without addresses; `None` if the stream does not hold
+/// so many, or they make no sense.
+fn expand(stream: &[u8], count: u32, tokens: &Tokens, long_lengths: bool) -> Option<(String, Vec<Entry>)> {
     let mut at = 0;
-    let mut text: Vec<u8> = Vec::with_capacity(stream.len() * 3);
-    let mut names = Vec::with_capacity((count as usize).min(stream.len()));
+    // Grows with what is found; names take three bytes at least.
+    let mut text = vec![0; stream.len() * 3 + LONGEST_NAME + PIECE];
+    let mut end = 0;
+    let mut entries = Vec::with_capacity((count as usize).min(stream.len() / 2));
     for _ in 0..count {
         let mut length = usize::from(*stream.get(at)?);
         at += 1;
@@ -157,26 +163,42 @@ fn expand(stream: &[u8], count: u32, tokens: &[Vec<u8>], long_lengths: bool) -> 
             length = length & 0x7f | usize::from(*stream.get(at)?) << 7;
             at += 1;
         }
-        let start = text.len();
-        for &token in stream.get(at..at + length)? {
-            text.extend_from_slice(tokens.get(usize::from(token))?);
-        }
-        at += length;
-        let length = text.len() - start;
-        // A kind and a name, in ASCII: C and assembler know nothing else, and other languages are mangled.
-        if !(2..=LONGEST_NAME).contains(&length) || !text[start..].is_ascii() {
+        let start = end;
+        if start > LONGEST_TEXT {
             return None;
         }
-        names.push(Name { start: start as u32 + 1, length: length as u16 - 1, kind: text[start] });
+        if text.len() < start + LONGEST_NAME + PIECE {
+            text.resize(text.len() * 2, 0);
+        }
+        for &token in stream.get(at..at + length)? {
+            let (piece, size) = tokens.pieces.get(usize::from(token))?;
+            if end + size > start + LONGEST_NAME {
+                return None;
+            }
+            match tokens.long.get(usize::from(token)) {
+                Some(long) if *size > PIECE => text[end..end + size].copy_from_slice(long),
+                _ => text[end..end + PIECE].copy_from_slice(piece),
+            }
+            end += size;
+        }
+        at += length;
+        // A kind and a name.
+        if end < start + 2 {
+            return None;
+        }
+        let (name, length) = (start as u32 + 1, (end - start) as u16 - 1);
+        entries.push(Entry { address: 0, name, length, kind: text[start] });
     }
-    Some(Names { text: String::from_utf8(text).ok()?, names })
+    text.truncate(end);
+    Some((String::from_utf8(text).ok()?, entries))
 }
 
-/// The addresses of all symbols, in the encoding that gives the one at `stext` its address; `None` if none does.
-fn addresses(memory: &Memory, places: &Places, stext: usize) -> Result<Option<Vec<u64>>> {
-    let (count, order) = (places.count as usize, memory.byte_order());
+/// Gives all symbols their addresses, in the encoding under which the one at `stext` has its own; `false` if there is none.
+fn set_addresses(memory: &Memory, places: &Places, stext: usize, entries: &mut [Entry]) -> Result<bool> {
+    let order = memory.byte_order();
     let width = if places.absolute { 8 } else { 4 };
-    let bytes = memory.bytes(places.addresses, count * width).map_err(error::of("kallsyms_offsets"))?;
+    let bytes =
+        memory.bytes(places.addresses, entries.len() * width).map_err(error::of("kallsyms_offsets"))?;
     let entry = |index: usize| order.u32(&bytes, index * 4);
     let signed = |index: usize| i64::from(entry(index) as i32);
     let base = places.relative_base.unwrap_or(0);
@@ -186,7 +208,8 @@ fn addresses(memory: &Memory, places: &Places, stext: usize) -> Result<Option<Ve
         offset @ 0.. => offset as u64,
         offset => base.wrapping_sub(1).wrapping_sub(offset as u64),
     };
-    let in_place = |index: usize| (places.addresses.0 + index as u64 * 4).wrapping_add(signed(index) as u64);
+    let in_place =
+        |index: usize| places.addresses.0.wrapping_add(index as u64 * 4).wrapping_add(signed(index) as u64);
     let encodings: [&dyn Fn(usize) -> u64; 4] = [&absolute, &relative, &absolute_percpu, &in_place];
     let possible = match (places.absolute, places.relative_base) {
         (true, _) => &encodings[..1],
@@ -194,5 +217,9 @@ fn addresses(memory: &Memory, places: &Places, stext: usize) -> Result<Option<Ve
         (false, None) => &encodings[3..],
     };
     let fits = |encoding: &&&dyn Fn(usize) -> u64| encoding(stext) == places.stext.0;
-    Ok(possible.iter().find(fits).map(|encoding| (0..count).map(encoding).collect()))
+    let Some(encoding) = possible.iter().find(fits) else { return Ok(false) };
+    for (index, entry) in entries.iter_mut().enumerate() {
+        entry.address = encoding(index);
+    }
+    Ok(true)
 }

@@ -9,9 +9,9 @@ mod tasks;
 
 pub use inventory::{Finding, inventory};
 pub use log::{Caller, Record, log};
-pub use modules::{Module, modules};
+pub use modules::{Module, modules, modules_partly};
 pub use system::{System, system};
-pub use tasks::{Task, tasks};
+pub use tasks::{Task, tasks, tasks_partly};
 
 use crate::expression::ExpressionError;
 use crate::value::Value;

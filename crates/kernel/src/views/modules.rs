@@ -1,6 +1,7 @@
 //! Loaded modules.
 
 use super::{Result, member, number, text};
+use crate::expression::Partly;
 use crate::value::Value;
 use crate::{Kernel, Shape, expression};
 
@@ -25,21 +26,33 @@ pub struct Module {
     pub address: u64,
 }
 
-/// The modules, the last loaded first. Those that are not formed yet are left out.
+/// The modules, the last loaded first. Those that are not formed yet are left out, and those that cannot be read.
 ///
 /// # Errors
-/// The list of modules or their type is missing, or the list is broken.
+/// The list of modules or their type is missing.
 pub fn modules(kernel: &Kernel) -> Result<Vec<Module>> {
-    let all = expression::evaluate(kernel, "list(modules, struct module, list)")?;
+    Ok(modules_partly(kernel)?.0)
+}
+
+/// The same, and why modules are missing, if some are.
+///
+/// # Errors
+/// As [`modules`].
+pub fn modules_partly(kernel: &Kernel) -> Result<Partly<Vec<Module>>> {
+    let (all, mut broken_off) = expression::evaluate_partly(kernel, "list(modules, struct module, list)")?;
     let mut modules = Vec::new();
     for module in &all {
-        let state = number(kernel, module, "state")?;
         // MODULE_STATE_UNFORMED: what is in it is not set up yet.
-        if state != 3 {
-            modules.push(read(kernel, module, state)?);
+        let read = number(kernel, module, "state").and_then(|state| match state {
+            3 => Ok(None),
+            _ => read(kernel, module, state).map(Some),
+        });
+        match read {
+            Ok(module) => modules.extend(module),
+            Err(error) => broken_off = broken_off.or(Some(error)),
         }
     }
-    Ok(modules)
+    Ok((modules, broken_off))
 }
 
 fn read(kernel: &Kernel, module: &Value, state: i128) -> Result<Module> {

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::{Result, member, number, text, value};
-use crate::expression;
+use crate::expression::{self, Partly};
 use crate::value::Value;
 use crate::{Kernel, Shape};
 
@@ -32,23 +32,54 @@ pub struct Task {
     pub address: u64,
 }
 
-/// Every thread: that of process 0 for processor 0, then the others in the order in which they were made.
+/// Every thread: that of process 0 for processor 0, then the others in the order in which they were made. Those that cannot be
+/// read are left out.
 ///
 /// # Errors
-/// `init_task` or the types of tasks are missing. A task that cannot be read ends the list, as far as it goes.
+/// `init_task` or the types of tasks are missing.
 pub fn tasks(kernel: &Kernel) -> Result<Vec<Task>> {
+    Ok(tasks_partly(kernel)?.0)
+}
+
+/// The same, and why tasks are missing, if some are. Where the list of tasks breaks off, those behind the break are found by
+/// their numbers.
+///
+/// # Errors
+/// As [`tasks`].
+pub fn tasks_partly(kernel: &Kernel) -> Result<Partly<Vec<Task>>> {
     let mut found = Vec::new();
     let mut seen = HashSet::new();
     let init = value(kernel, "init_task")?;
-    let leaders = expression::evaluate(kernel, "list(init_task.tasks, struct task_struct, tasks)")?;
-    for leader in std::iter::once(init).chain(leaders) {
-        for thread in threads(kernel, &leader) {
-            if thread.address().is_some_and(|address| seen.insert(address)) {
-                found.push(task(kernel, &thread)?);
+    let (leaders, mut broken_off) =
+        expression::evaluate_partly(kernel, "list(init_task.tasks, struct task_struct, tasks)")?;
+    let mut all: Vec<Value> =
+        std::iter::once(init).chain(leaders).flat_map(|leader| threads(kernel, &leader)).collect();
+    if broken_off.is_some() {
+        all.extend(numbered(kernel));
+    }
+    for thread in all {
+        if thread.address().is_some_and(|address| seen.insert(address)) {
+            match task(kernel, &thread) {
+                Ok(task) => found.push(task),
+                Err(error) => broken_off = broken_off.or(Some(error)),
             }
         }
     }
-    Ok(found)
+    Ok((found, broken_off))
+}
+
+/// The threads of all numbers.
+fn numbered(kernel: &Kernel) -> Vec<Value> {
+    let pids = expression::evaluate_partly(kernel, "idr(init_pid_ns.idr, struct pid)");
+    let pids = pids.map(|(pids, _)| pids).unwrap_or_default();
+    let thread = |pid: &Value| {
+        let first =
+            number(kernel, &member(kernel, pid, "tasks").ok()?.element(kernel.memory(), 0).ok()?, "first");
+        let first = first.ok().filter(|first| *first != 0)?;
+        let text = format!("*container_of({first:#x}, struct task_struct, pid_links[0])");
+        value(kernel, &text).ok()
+    };
+    pids.iter().filter_map(thread).collect()
 }
 
 /// The threads of a process, its first one first.

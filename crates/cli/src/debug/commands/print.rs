@@ -1,7 +1,7 @@
 //! `p`, `whatis`, `ptype`.
 
 use btfkit_btf::declaration::define;
-use btfkit_kernel::expression::{self, ExpressionError, Selection, evaluate};
+use btfkit_kernel::expression::{self, ExpressionError, Selection, evaluate_partly};
 use btfkit_kernel::show::{ErrorShown, Limits, Numbers, Shown, show};
 use btfkit_kernel::{Shape, Value};
 
@@ -16,7 +16,7 @@ pub(in crate::debug) fn print(session: &Session, text: &str) -> crate::Outcome {
     if let Some(selection) = expression::select(&session.kernel, text) {
         return table(session, text, selection?, limits);
     }
-    let values = evaluate(&session.kernel, text)?;
+    let (values, broken_off) = evaluate_partly(&session.kernel, text)?;
     let shown: Vec<Shown> = values.iter().map(|value| show(&session.kernel, value, limits)).collect();
     // One value that cannot be read is the answer's failure; among several it is one answer.
     if let [Shown::Error(error)] = &shown[..] {
@@ -34,16 +34,23 @@ pub(in crate::debug) fn print(session: &Session, text: &str) -> crate::Outcome {
                 })
             })
             .collect();
-        return crate::print(
+        crate::print(
             &(serde_json::to_string(&serde_json::json!({"expression": text, "values": values}))? + "\n"),
-        );
+        )?;
+    } else {
+        let mut out = String::new();
+        for value in &shown {
+            render::text(&mut out, value, 0);
+            out.push('\n');
+        }
+        crate::print(&out)?;
     }
-    let mut out = String::new();
-    for value in &shown {
-        render::text(&mut out, value, 0);
-        out.push('\n');
-    }
-    crate::print(&out)
+    complete(text, broken_off)
+}
+
+/// A list that broke off is an error behind what there is of it.
+fn complete(text: &str, broken_off: Option<ExpressionError>) -> crate::Outcome {
+    broken_off.map_or(Ok(()), |error| Err(format!("{text}: elements are missing: {error}").into()))
 }
 
 /// A row for each value, a column for each member.
@@ -62,7 +69,8 @@ fn table(session: &Session, text: &str, selection: Selection, limits: Limits) ->
         let cells = rows.iter().map(|row| row.iter().map(render::one_line).collect());
         let all: Vec<Vec<String>> = std::iter::once(selection.columns.clone()).chain(cells).collect();
         render::table(&all)
-    })
+    })?;
+    complete(text, selection.broken_off)
 }
 
 /// `/x` before an expression.
@@ -84,7 +92,7 @@ fn format(text: &str) -> Result<(Numbers, &str), Box<dyn std::error::Error>> {
 pub(in crate::debug) fn whatis(session: &Session, text: &str) -> crate::Outcome {
     let ctype = match expression::type_of(&session.kernel, text) {
         Some(ctype) => ctype,
-        None => first(session, text)?.ctype,
+        None => expression::type_of_value(&session.kernel, text)?,
     };
     let name = ctype.to_string();
     session.answer(&serde_json::json!({"expression": text, "type": name}), || name.clone() + "\n")
@@ -93,7 +101,7 @@ pub(in crate::debug) fn whatis(session: &Session, text: &str) -> crate::Outcome 
 pub(in crate::debug) fn ptype(session: &Session, text: &str) -> crate::Outcome {
     let ctype = match expression::type_of(&session.kernel, text) {
         Some(ctype) => ctype,
-        None => first(session, text)?.ctype,
+        None => expression::type_of_value(&session.kernel, text)?,
     };
     let mut target = ctype.clone();
     // What a pointer points to is what one wants to see.
@@ -115,9 +123,4 @@ pub(in crate::debug) fn ptype(session: &Session, text: &str) -> crate::Outcome {
     session.answer(&serde_json::json!({"type": ctype.to_string(), "definition": lines}), || {
         lines.join("\n") + "\n"
     })
-}
-
-fn first(session: &Session, text: &str) -> Result<Value, Box<dyn std::error::Error>> {
-    let values = evaluate(&session.kernel, text)?;
-    Ok(values.into_iter().next().ok_or_else(|| format!("{text} has no elements"))?)
 }

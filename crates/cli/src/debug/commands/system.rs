@@ -37,7 +37,7 @@ fn duration(seconds: u64) -> String {
 }
 
 pub(in crate::debug) fn modules(session: &Session, _: &str) -> crate::Outcome {
-    let rows = views::modules(&session.kernel)?;
+    let (rows, broken_off) = views::modules_partly(&session.kernel)?;
     session.answer(&rows, || {
         let mut out = format!(
             "{HEAD}{:<28} {:<18} {:>9} {:>4}  USED BY{HEAD:#}\n",
@@ -62,5 +62,6 @@ pub(in crate::debug) fn modules(session: &Session, _: &str) -> crate::Outcome {
             let _ = writeln!(out, "{}", line.trim_end());
         }
         out
-    })
+    })?;
+    broken_off.map_or(Ok(()), |error| Err(format!("modules are missing: {error}").into()))
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use btfkit_kernel::views::{Task, tasks};
+use btfkit_kernel::views::{Task, tasks_partly};
 
 use crate::debug::Session;
 
@@ -12,7 +12,7 @@ pub(in crate::debug) fn ps(session: &Session, text: &str) -> crate::Outcome {
     for word in text.split_whitespace() {
         if word == "-t" { threads = true } else { wanted.push(word) }
     }
-    let mut rows = tasks(&session.kernel)?;
+    let (mut rows, broken_off) = tasks_partly(&session.kernel)?;
     let fits = |task: &Task| {
         let is = |word: &&str| match word.parse::<i32>() {
             Ok(pid) => task.pid == pid || task.tgid == pid,
@@ -21,7 +21,8 @@ pub(in crate::debug) fn ps(session: &Session, text: &str) -> crate::Outcome {
         (threads || task.pid == task.tgid) && (wanted.is_empty() || wanted.iter().any(is))
     };
     rows.retain(fits);
-    session.answer(&rows, || table(&rows))
+    session.answer(&rows, || table(&rows))?;
+    broken_off.map_or(Ok(()), |error| Err(format!("tasks are missing: {error}").into()))
 }
 
 pub(crate) fn table(rows: &[Task]) -> String {

@@ -1,0 +1,124 @@
+//! drgn with DWARF.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, ensure};
+use serde::{Deserialize, Serialize};
+
+use crate::command;
+use crate::fixtures;
+
+/// What it is asked; xtask/data/debug_oracle.py explains.
+#[derive(Debug, Serialize)]
+pub(super) struct Request {
+    pub(super) variables: Vec<String>,
+    pub(super) path_names: Vec<String>,
+    pub(super) paths: usize,
+    pub(super) seed: u32,
+    /// Our expression, and Python for the same.
+    pub(super) lists: BTreeMap<&'static str, &'static str>,
+}
+
+/// What it answers.
+#[derive(Debug, Deserialize)]
+pub(super) struct Oracle {
+    pub(super) variables: BTreeMap<String, Variables>,
+    pub(super) paths: Vec<MemberPath>,
+    pub(super) lists: BTreeMap<String, Vec<u64>>,
+    pub(super) tasks: Vec<Task>,
+    pub(super) modules: Vec<Module>,
+    pub(super) log: Vec<Record>,
+}
+
+/// All variables of a name.
+#[derive(Debug, Deserialize)]
+pub(super) struct Variables {
+    pub(super) objects: Vec<Variable>,
+    /// How many data symbols the kernel's file has of this name.
+    pub(super) symbols: usize,
+    /// Addresses of symbols of this name that are made in assembler.
+    pub(super) labels: Vec<u64>,
+}
+
+/// A variable, or a symbol that DWARF gives no type.
+#[derive(Debug, Deserialize)]
+pub(super) struct Variable {
+    pub(super) address: u64,
+    pub(super) size: Option<u64>,
+    #[serde(default)]
+    pub(super) per_cpu: bool,
+    /// Of a pointer to it.
+    #[serde(rename = "type")]
+    pub(super) pointer: Option<String>,
+    /// In hexadecimal; its first kilobyte.
+    pub(super) bytes: Option<String>,
+}
+
+/// A path of members, and the number at its end.
+#[derive(Debug, Deserialize)]
+pub(super) struct MemberPath {
+    pub(super) expression: String,
+    pub(super) value: String,
+}
+
+#[derive(Debug, Deserialize, PartialEq, Eq, PartialOrd, Ord, Clone)]
+pub(super) struct Task {
+    pub(super) pid: i64,
+    pub(super) tgid: i64,
+    pub(super) address: u64,
+    pub(super) comm: String,
+    pub(super) parent: i64,
+    pub(super) cpu: Option<u64>,
+    pub(super) state: String,
+    pub(super) kernel_thread: bool,
+}
+
+#[derive(Debug, Deserialize, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Module {
+    pub(super) name: String,
+    pub(super) base: u64,
+    /// Of its `struct module`.
+    pub(super) address: u64,
+}
+
+#[derive(Debug, Deserialize, PartialEq, Eq)]
+pub(super) struct Record {
+    pub(super) sequence: u64,
+    pub(super) nanoseconds: u64,
+    pub(super) level: u8,
+    pub(super) facility: u8,
+    pub(super) text: String,
+}
+
+impl Oracle {
+    pub(super) fn ask(dump: &Path, vmlinux: &Path, request: &Request) -> Result<Self> {
+        let mut python = python("debug_oracle.py")?;
+        python.arg(dump).arg(vmlinux).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = python.spawn().context("cannot run python3")?;
+        let mut input = child.stdin.take().context("no input of python3")?;
+        let request = serde_json::to_vec(request)?;
+        let writer = std::thread::spawn(move || input.write_all(&request));
+        let output = child.wait_with_output()?;
+        let errors = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.success(), "drgn: {}", errors.lines().last().unwrap_or("no word"));
+        writer.join().map_err(|_| anyhow::anyhow!("the request was not sent"))??;
+        let oracle: Self = serde_json::from_slice(&output.stdout).context("drgn's answer")?;
+        // An oracle that knows nothing would agree with everything.
+        ensure!(oracle.tasks.len() > 20 && oracle.log.len() > 50, "drgn has found hardly anything");
+        Ok(oracle)
+    }
+}
+
+/// Python with drgn, about to run a script of `xtask/data`.
+pub(crate) fn python(script: &str) -> Result<Command> {
+    let mut python = Command::new("timeout");
+    python
+        .arg("120")
+        .arg(command::require("python3")?)
+        .arg(command::repository().join("xtask/data").join(script));
+    python.env("PYTHONPATH", fixtures::drgn()?).env("DRGN_DISABLE_PLUGINS", "*");
+    Ok(python)
+}

@@ -87,6 +87,7 @@ pub(crate) fn run(tally: &mut Tally, btfkit: Option<&Path>) {
         tally.check("6.1-cloud and 6.12-cloud: diff", || rewrite::compare(encoder.program(), &old, &new));
     } else {
         tally.skip("6.1-cloud and 6.12-cloud: diff", "one of the two kernels is not there");
+    }
     debug::check_small_kernels(tally, encoder.program(), folder.path());
 }
 

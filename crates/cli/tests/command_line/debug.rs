@@ -143,10 +143,12 @@ fn what_is_wrong_is_said_in_one_line() {
         ("runqueues", ["per_cpu(runqueues, 0)"]),
         ("per_cpu(runqueues, 999)", ["there is no processor 999"]),
         ("*(void *)0", ["cast it first"]),
-        ("list(jiffies, struct task_struct, tasks)", [""]),
     ] {
         debug(&["-e", expression]).fails_with(&words);
     }
+    // A walk that leads nowhere shows how far it came, and why not further.
+    let lost = debug(&["-e", "list(jiffies, struct task_struct, tasks).pid"]);
+    assert_eq!((lost.code, lost.err.lines().count()), (Some(1), 1), "{lost:?}");
     debug(&["-c", "frobnicate"]).fails_with(&["there is no command frobnicate"]);
     debug(&["-c", "rd"]).fails_with(&["rd wants an address"]);
     btfkit(&["debug", super::kernel(), "-c", "sys"]).fails_with(&["tiny-kernel.elf", "not a core"]);

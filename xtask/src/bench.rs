@@ -7,12 +7,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use clap::Subcommand;
 use serde::{Deserialize, Serialize};
 
 use crate::command::{self, Cost};
-use crate::fixtures::{KERNELS, Pahole};
+use crate::fixtures::{Dumps, KERNELS, Pahole};
 
 /// Run a benchmark: the peer and btfkit in turns, with ratios.
 #[derive(Debug, clap::Args)]
@@ -25,6 +25,23 @@ pub(crate) struct Arguments {
 enum Benchmark {
     Encode(Encode),
     Modules(modules::Modules),
+    Debug(Debug),
+}
+
+/// The first answer from a dump, by drgn with DWARF and by btfkit with nothing but the dump.
+///
+/// `init_uts_ns.name.release` of an ELF dump of Debian's 6.12 kernel, 550 MB. The runs alternate, one of each is not counted.
+#[derive(Debug, clap::Args)]
+struct Debug {
+    /// How many counted runs of each program.
+    #[arg(short = 'n', long, value_name = "RUNS", default_value_t = 9)]
+    runs: usize,
+    /// The btfkit to run [default: a release build of this repository].
+    #[arg(long, value_name = "PATH")]
+    btfkit: Option<PathBuf>,
+    /// Print the medians as JSON.
+    #[arg(long)]
+    json: bool,
 }
 
 /// Encode a kernel with pahole and with btfkit, both with all variables and on two threads.
@@ -52,24 +69,24 @@ pub(crate) struct Medians {
     pub(crate) wall_seconds: f64,
     pub(crate) cpu_seconds: f64,
     pub(crate) peak_bytes: f64,
-    pub(crate) output_bytes: f64,
+    pub(crate) output_bytes: Option<f64>,
 }
 
 /// Both programs' medians.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Comparison {
     pub(crate) peer: String,
-    pub(crate) pahole: Medians,
+    pub(crate) theirs: Medians,
     pub(crate) btfkit: Medians,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
-    let encode = match &arguments.benchmark {
-        Benchmark::Encode(encode) => encode,
+    let (comparison, json) = match &arguments.benchmark {
+        Benchmark::Encode(encode) => (encode.measure()?, encode.json),
+        Benchmark::Debug(debug) => (debug.measure()?, debug.json),
         Benchmark::Modules(modules) => return modules.run().map(|()| ExitCode::SUCCESS),
     };
-    let comparison = encode.measure()?;
-    if encode.json {
+    if json {
         println!("{}", serde_json::to_string_pretty(&comparison)?);
     } else {
         print!("{}", comparison.table());
@@ -99,8 +116,36 @@ impl Encode {
         let costs = in_turns(&mut programs, self.runs)?;
         Ok(Comparison {
             peer: format!("pahole {}", pahole.version()?),
-            pahole: medians(&costs[0], &theirs)?,
-            btfkit: medians(&costs[1], &ours)?,
+            theirs: medians(&costs[0], Some(&theirs))?,
+            btfkit: medians(&costs[1], Some(&ours))?,
+        })
+    }
+}
+
+impl Debug {
+    fn measure(&self) -> Result<Comparison> {
+        let btfkit = self.btfkit.clone().map_or_else(release_build, Ok)?;
+        let kernel = KERNELS[0].fetch()?;
+        let dumps = Dumps::of(&kernel).context("no dumps are made of this kernel")??;
+        let mut theirs = command::python()?;
+        theirs
+            .args(["-m", "drgn", "--quiet", "--core"])
+            .arg(dumps.elf())
+            .arg("--symbols")
+            .arg(&kernel.vmlinux);
+        theirs.arg(command::repository().join("xtask/data/debug_release.py"));
+        let mut ours = Command::new(&btfkit);
+        ours.arg("debug").arg(dumps.elf()).args(["-e", "init_uts_ns.name.release"]);
+        let answers = [command::text(&mut theirs)?, command::text(&mut ours)?];
+        let [a, b] = answers.each_ref().map(|answer| answer.trim().trim_matches('"'));
+        ensure!(a == b, "the answers differ: {a}, {b}");
+        let mut version = command::python()?;
+        let version = command::text(version.args(["-c", "import drgn; print(drgn.__version__)"]))?;
+        let costs = in_turns(&mut [theirs, ours], self.runs)?;
+        Ok(Comparison {
+            peer: format!("drgn {}", version.trim()),
+            theirs: medians(&costs[0], None)?,
+            btfkit: medians(&costs[1], None)?,
         })
     }
 }
@@ -126,13 +171,16 @@ fn in_turns<const N: usize>(programs: &mut [Command; N], runs: usize) -> Result<
     Ok(costs)
 }
 
-fn medians(costs: &[Cost], output: &Path) -> Result<Medians> {
+fn medians(costs: &[Cost], output: Option<&Path>) -> Result<Medians> {
     let of = |value: fn(&Cost) -> f64| median(costs.iter().map(value).collect());
     Ok(Medians {
         wall_seconds: of(|cost| cost.wall.as_secs_f64()),
         cpu_seconds: of(|cost| cost.cpu.as_secs_f64()),
         peak_bytes: of(|cost| cost.peak as f64),
-        output_bytes: fs::metadata(output).context("no output was written")?.len() as f64,
+        output_bytes: match output {
+            Some(output) => Some(fs::metadata(output).context("no output was written")?.len() as f64),
+            None => None,
+        },
     })
 }
 
@@ -149,11 +197,13 @@ fn median(mut values: Vec<f64>) -> f64 {
 impl Comparison {
     fn table(&self) -> String {
         let mut table = format!("{:<18} {:>12} {:>12} {:>10}\n", "median", self.peer, "btfkit", "ratio");
-        let (a, b) = (&self.pahole, &self.btfkit);
+        let (a, b) = (&self.theirs, &self.btfkit);
         row(&mut table, "wall time, s", a.wall_seconds, b.wall_seconds, 3);
         row(&mut table, "CPU time, s", a.cpu_seconds, b.cpu_seconds, 3);
         row(&mut table, "peak memory, MB", a.peak_bytes / 1e6, b.peak_bytes / 1e6, 1);
-        row(&mut table, "output, bytes", a.output_bytes, b.output_bytes, 0);
+        if let (Some(a), Some(b)) = (a.output_bytes, b.output_bytes) {
+            row(&mut table, "output, bytes", a, b, 0);
+        }
         table
     }
 }
@@ -194,11 +244,11 @@ mod tests {
             wall_seconds,
             cpu_seconds: 1.0,
             peak_bytes,
-            output_bytes: 5.0,
+            output_bytes: Some(5.0),
         };
         let comparison = Comparison {
             peer: "pahole v1.32".into(),
-            pahole: medians(4.0, 600e6),
+            theirs: medians(4.0, 600e6),
             btfkit: medians(0.4, 150e6),
         };
         let table = comparison.table();

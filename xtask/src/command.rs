@@ -37,6 +37,13 @@ pub(crate) fn require(program: &str) -> Result<PathBuf> {
     locate(program).ok_or_else(|| unavailable(format!("there is no {program} on this machine")))
 }
 
+/// Python that can import drgn.
+pub(crate) fn python() -> Result<Command> {
+    let mut python = Command::new(require("python3")?);
+    python.env("PYTHONPATH", crate::fixtures::drgn()?).env("DRGN_DISABLE_PLUGINS", "*");
+    Ok(python)
+}
+
 /// Is this process run by root?
 pub(crate) fn is_root() -> bool {
     // SAFETY: geteuid takes nothing and cannot fail.

@@ -362,24 +362,28 @@ impl<'a> Btf<'a> {
             }
             level = btf.base.as_deref();
         }
-        places.sort_unstable();
         if places.is_empty() {
             return Vec::new();
         }
+        // As they stand in the blob, so that no number's bytes need be swapped.
+        let mut places: Vec<u32> =
+            places.into_iter().map(|place| u32::from_ne_bytes(self.byte_order().bytes(place))).collect();
+        places.sort_unstable();
         // Most types' offsets are none of them, which a few bits tell.
         let mut bits = [0u64; 64];
-        let bit = |offset: u32| ((offset >> 6 & 63) as usize, 1u64 << (offset & 63));
+        let bit = |offset: u32| {
+            let mixed = offset ^ offset >> 16;
+            ((mixed >> 6 & 63) as usize, 1u64 << (mixed & 63))
+        };
         for &place in &places {
             let (word, mask) = bit(place);
             bits[word] |= mask;
         }
-        let (types, order) = (self.type_section(), self.byte_order());
+        let types = self.type_section();
         let is_named = |index: &usize| {
             let start = self.offsets[*index] as usize;
-            let Some(word) = types.get(start..start + 4).and_then(|word| word.try_into().ok()) else {
-                return false;
-            };
-            let offset = order.u32(word);
+            let Some(word) = types.get(start..).and_then(<[u8]>::first_chunk) else { return false };
+            let offset = u32::from_ne_bytes(*word);
             let (word, mask) = bit(offset);
             bits[word] & mask != 0 && places.binary_search(&offset).is_ok()
         };

@@ -52,7 +52,7 @@ pub(crate) const DECLARATIONS: [(&str, &str); 170] = [
     ("global_trace", "struct trace_array"),
     ("hardirq_stack_ptr", "percpu void *"),
     ("hrtimer_bases", "percpu struct hrtimer_cpu_base"),
-    ("idt_table", "struct gate_struct[256]"),
+    ("idt_table", "gate_desc[256]"),
     ("inet6_protos", "const struct inet6_protocol *[256]"),
     ("inet_protos", "const struct net_protocol *[256]"),
     ("init_cred", "struct cred"),

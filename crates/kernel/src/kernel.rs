@@ -70,7 +70,8 @@ impl Kernel {
     /// modules when it comes to them. Empty without types.
     pub fn variables(&self, name: &str) -> impl Iterator<Item = Variable> {
         let mut seen = Vec::new();
-        let all = self.type_sources().flat_map(move |source| source.variables(name, self.symbols_of(source)));
+        let all =
+            self.type_sources().flat_map(move |source| source.variables(name, || self.symbols_of(source)));
         // What a side file declares again is the same variable.
         all.filter(move |variable| {
             let Some(address) = variable.address else { return true };

@@ -76,8 +76,12 @@ impl Placement {
 }
 
 impl TypeSource {
-    /// The variables of this name that it declares.
-    pub(crate) fn variables(&self, name: &str, symbols: Option<&Symbols>) -> Vec<Variable> {
+    /// The variables of this name that it declares. `symbols` is asked only if there are some: a module's take time to read.
+    pub(crate) fn variables<'s>(
+        &self,
+        name: &str,
+        symbols: impl FnOnce() -> Option<&'s Symbols>,
+    ) -> Vec<Variable> {
         let declared: Vec<Type<'_>> =
             self.btf.own_named(name.as_bytes()).filter(|ty| ty.kind() == Kind::Var).collect();
         if declared.is_empty() {
@@ -91,7 +95,7 @@ impl TypeSource {
                 Some((placement.sections.get(*section)?, entry))
             })
             .collect();
-        let addresses = match symbols {
+        let addresses = match symbols() {
             Some(symbols) => addresses(name, &placed, &self.btf, symbols),
             None => vec![None; declared.len()],
         };
@@ -207,5 +211,86 @@ impl Section {
             .collect();
         anchors.sort_unstable();
         anchors
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use btfkit_btf::{Builder, ByteOrder, IntEncoding, Linkage};
+    use std::sync::Arc;
+
+    /// A BTF of variables: name, section, offset. All are `int`.
+    fn source(variables: &[(&str, &str, u32)]) -> TypeSource {
+        let mut builder = Builder::new(ByteOrder::NATIVE);
+        let int = builder.string(b"int");
+        let int = builder.int(int, 4, IntEncoding::signed(32));
+        let mut sections: Vec<&str> = variables.iter().map(|(_, section, _)| *section).collect();
+        sections.dedup();
+        for section in sections {
+            let mut entries = Vec::new();
+            for (name, _, offset) in variables.iter().filter(|(_, of, _)| *of == section) {
+                let name = builder.string(name.as_bytes());
+                let variable = builder.variable(name, int, Linkage::Static);
+                entries.push(SectionEntry { variable, offset: *offset, size: 4 });
+            }
+            let section = builder.string(section.as_bytes());
+            builder.data_section(section, 0x10000, &entries).unwrap();
+        }
+        let btf = Arc::new(Btf::parse(builder.finish().unwrap()).unwrap());
+        TypeSource { name: "vmlinux".into(), address: None, btf, placement: OnceLock::new() }
+    }
+
+    fn addresses_of(source: &TypeSource, name: &str, symbols: &Symbols) -> Vec<Option<u64>> {
+        let found = source.variables(name, || Some(symbols));
+        found
+            .into_iter()
+            .map(|variable| match variable.address? {
+                Address::Global(address) | Address::PerCpu(address) => Some(address.0),
+            })
+            .collect()
+    }
+
+    #[test]
+    fn statics_of_one_name_are_told_apart_though_their_section_has_moved() {
+        // The last link put what lies behind `middle` 0x800 further: more than the distance of the two.
+        let source = source(&[
+            ("first", ".rodata", 0),
+            ("same", ".rodata", 0x100),
+            ("middle", ".rodata", 0x400),
+            ("same", ".rodata", 0x500),
+            ("last", ".rodata", 0x600),
+        ]);
+        let symbols = Symbols::of(&[
+            ("first", 0x1000, b'r'),
+            ("same", 0x1100, b'r'),
+            ("middle", 0x1c00, b'r'),
+            ("same", 0x1d00, b'r'),
+            ("last", 0x1e00, b'r'),
+            // Code of this name is not meant.
+            ("same", 0x1508, b't'),
+        ]);
+        assert_eq!(addresses_of(&source, "same", &symbols), [Some(0x1100), Some(0x1d00)]);
+        assert_eq!(addresses_of(&source, "middle", &symbols), [Some(0x1c00)]);
+    }
+
+    #[test]
+    fn a_section_without_any_unique_name_is_placed_by_its_order() {
+        let source = source(&[("same", "__modver", 72), ("same", "__modver", 0), ("other", ".data", 0)]);
+        let symbols = Symbols::of(&[("same", 0x1048, b'd'), ("same", 0x1000, b'd'), ("other", 0x9000, b'd')]);
+        assert_eq!(addresses_of(&source, "same", &symbols), [Some(0x1048), Some(0x1000)]);
+    }
+
+    #[test]
+    fn no_symbol_is_given_to_two_variables() {
+        let source = source(&[
+            ("anchor", ".data", 0),
+            ("same", ".data", 0x10),
+            ("same", ".data", 0x20),
+            ("same", ".data", 0x100),
+        ]);
+        let symbols =
+            Symbols::of(&[("anchor", 0x1000, b'd'), ("same", 0x1010, b'd'), ("same", 0x1100, b'd')]);
+        assert_eq!(addresses_of(&source, "same", &symbols), [Some(0x1010), None, Some(0x1100)]);
     }
 }

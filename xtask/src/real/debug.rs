@@ -7,6 +7,7 @@ mod gaps;
 mod lists;
 mod oracle;
 mod session;
+mod speed;
 mod spelling;
 mod variables;
 
@@ -138,6 +139,9 @@ pub(super) fn check(tally: &mut Tally, kernel: &Kernel, encoder: &Encoder, folde
     run("containers", &|| answers::containers(&case, &dumps.containers()));
     run("what is missing", &|| gaps::check(&case, &dumps));
     run("damaged dumps", &|| damage::check(&case, &dumps));
+    if label == crate::fixtures::KERNELS[0].label {
+        run("speed and memory of the first answer", &|| speed::check(&case.btfkit));
+    }
 }
 
 /// The small kernel that `cargo xtask kernel --dumps` builds: its BTF is made before the last link, so that offsets in

@@ -21,7 +21,7 @@ pub(crate) fn check(subject: &Subject<'_>) -> Result<String> {
     bench.args(["bench", "encode", "--json", "-n", "3", "--btfkit"]).arg(subject.encoder.program());
     let medians: Comparison =
         serde_json::from_str(&command::text(bench.arg("--kernel").arg(&subject.kernel.vmlinux))?)?;
-    let (theirs, ours) = (&medians.pahole, &medians.btfkit);
+    let (theirs, ours) = (&medians.theirs, &medians.btfkit);
     let time = theirs.wall_seconds / ours.wall_seconds;
     let memory = theirs.peak_bytes / ours.peak_bytes;
     let figures = format!(

@@ -223,3 +223,61 @@ fn set_addresses(memory: &Memory, places: &Places, stext: usize, entries: &mut [
     }
     Ok(true)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Tokens that stand for themselves, but for those that are given.
+    fn tokens(special: &[(u8, &str)]) -> Tokens {
+        let mut all: Vec<Vec<u8>> = (0..=255u8).map(|token| vec![token & 0x7f]).collect();
+        for (token, text) in special {
+            all[usize::from(*token)] = text.as_bytes().to_vec();
+        }
+        Tokens::new(all).unwrap()
+    }
+
+    fn names(expanded: &(String, Vec<Entry>)) -> Vec<(char, &str)> {
+        let (text, entries) = expanded;
+        let name = |entry: &Entry| {
+            let start = entry.name as usize;
+            (char::from(entry.kind), &text[start..start + usize::from(entry.length)])
+        };
+        entries.iter().map(name).collect()
+    }
+
+    #[test]
+    fn names_are_expanded_token_by_token_also_long_ones() {
+        let long = "a_token_that_is_longer_than_a_piece";
+        let tokens = tokens(&[(0x80, "init_"), (0x81, long)]);
+        let stream = b"\x03T\x80x\x02d\x81\x02D\x80";
+        let expanded = expand(stream, 3, &tokens, true).unwrap();
+        assert_eq!(names(&expanded), [('T', "init_x"), ('d', long), ('D', "init_")]);
+    }
+
+    #[test]
+    fn lengths_from_128_on_take_two_bytes_in_one_format_and_one_in_the_other() {
+        let tokens = tokens(&[]);
+        let name = "x".repeat(199);
+        let two = [&[0x80 | 200 & 0x7f, 1][..], b"T", name.as_bytes()].concat();
+        assert_eq!(names(&expand(&two, 1, &tokens, true).unwrap()), [('T', name.as_str())]);
+        let one = [&[200][..], b"T", name.as_bytes()].concat();
+        assert_eq!(names(&expand(&one, 1, &tokens, false).unwrap()), [('T', name.as_str())]);
+    }
+
+    #[test]
+    fn a_stream_that_ends_early_or_swells_is_no_table() {
+        let swelling = "y".repeat(LONGEST_NAME);
+        let tokens = tokens(&[(0x80, ""), (0x81, &swelling)]);
+        for stream in [&b"\x03Tx"[..], b"", b"\x01\x80", b"\x01T", b"\x02T\x81"] {
+            assert!(expand(stream, 1, &tokens, true).is_none(), "{stream:?}");
+        }
+        // 40 MB of names of the greatest length: more than any kernel's.
+        let stream = b"\x02\x82\x83".repeat(LONGEST_TEXT / LONGEST_NAME + 2);
+        let half = "z".repeat(LONGEST_NAME / 2);
+        let tokens = self::tokens(&[(0x82, &half), (0x83, &half)]);
+        let count = (stream.len() / 3) as u32;
+        assert!(expand(&stream, count, &tokens, true).is_none());
+        assert!(expand(&stream, 10, &tokens, true).is_some());
+    }
+}

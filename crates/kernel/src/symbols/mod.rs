@@ -78,6 +78,19 @@ impl Symbols {
         Self { names, entries, by_name: OnceLock::new(), lookups: AtomicU32::new(0) }
     }
 
+    /// A table of these names, addresses and kinds.
+    #[cfg(test)]
+    pub(crate) fn of(symbols: &[(&str, u64, u8)]) -> Self {
+        let mut names = String::new();
+        let mut entries = Vec::new();
+        for (name, address, kind) in symbols {
+            let (start, length) = (names.len() as u32, name.len() as u16);
+            entries.push(Entry { address: *address, name: start, length, kind: *kind });
+            names.push_str(name);
+        }
+        Self::new(names, entries)
+    }
+
     /// Number of symbols.
     pub fn len(&self) -> usize {
         self.entries.len()

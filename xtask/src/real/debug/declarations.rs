@@ -27,7 +27,7 @@ pub(super) fn check(case: &Case) -> Result<String> {
         let Some(pointer) = &theirs.pointer else { continue };
         // A declaration need not know how long this kernel's array is.
         let is_same = if theirs.size.is_none() || ours.contains('[') {
-            without_lengths(ours) == without_lengths(pointer)
+            without_lengths(&unqualified(ours)) == without_lengths(&unqualified(pointer))
         } else {
             unqualified(ours) == unqualified(pointer)
         };
@@ -43,8 +43,8 @@ pub(super) fn check(case: &Case) -> Result<String> {
     Ok(format!("{compared} of {} are in this kernel, with DWARF's types", names.len()))
 }
 
-/// Declarations leave out `const` and `volatile` of the variable itself.
+/// Declarations leave out `const` and `volatile`, and have one integer of 64 bits only.
 fn unqualified(text: &str) -> String {
     let text = text.replace("const ", "").replace("volatile ", "").replace("__read_mostly ", "");
-    normal(&text)
+    normal(&text).replace("long long", "long")
 }

@@ -282,7 +282,7 @@ fn lost_module(case: &Case, copy: &Copy) -> Result<()> {
     // What comes before it in the list is there, and everything that is no module's.
     said.must_say("veth")?;
     said.must_complain("excluded")?;
-    ensure!(said.out.lines().last() == Some("0"), "{}", said.out);
+    ensure!(said.out.lines().next() == Some("0"), "{}", said.out);
     Ok(())
 }
 

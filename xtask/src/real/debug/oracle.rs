@@ -3,13 +3,12 @@
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 
 use crate::command;
-use crate::fixtures;
 
 /// What it is asked; xtask/data/debug_oracle.py explains.
 #[derive(Debug, Serialize)]
@@ -95,7 +94,8 @@ pub(super) struct Record {
 
 impl Oracle {
     pub(super) fn ask(dump: &Path, vmlinux: &Path, request: &Request) -> Result<Self> {
-        let mut python = python("debug_oracle.py")?;
+        let mut python = command::python()?;
+        python.arg(command::repository().join("xtask/data/debug_oracle.py"));
         python.arg(dump).arg(vmlinux).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = python.spawn().context("cannot run python3")?;
         let mut input = child.stdin.take().context("no input of python3")?;
@@ -110,15 +110,4 @@ impl Oracle {
         ensure!(oracle.tasks.len() > 20 && oracle.log.len() > 50, "drgn has found hardly anything");
         Ok(oracle)
     }
-}
-
-/// Python with drgn, about to run a script of `xtask/data`.
-pub(crate) fn python(script: &str) -> Result<Command> {
-    let mut python = Command::new("timeout");
-    python
-        .arg("120")
-        .arg(command::require("python3")?)
-        .arg(command::repository().join("xtask/data").join(script));
-    python.env("PYTHONPATH", fixtures::drgn()?).env("DRGN_DISABLE_PLUGINS", "*");
-    Ok(python)
 }

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use super::build::Built;
 use super::machine::Boot;
 use super::{CARRIER, EXTRA, FOREIGN, Mode, data};
-use crate::command;
+use crate::{command, dist};
 
 /// The programs of the guest, compiled.
 #[derive(Debug)]
@@ -39,6 +39,8 @@ impl Guest {
         };
         c("load-btf", &[])?;
         c("trace", &["-lbpf", "-lelf", "-lz"])?;
+        let mut strip = Command::new(command::require("strip")?);
+        command::output(strip.arg("-o").arg(at("btfkit")).arg(dist::static_build("quick")?))?;
         for program in ["percpu", "global"] {
             let mut compile = Command::new(command::require("clang")?);
             compile.args(["-Wall", "-Werror", "-g", "-O2", "-target", "bpf", "-D__TARGET_ARCH_x86"]);
@@ -65,7 +67,7 @@ impl Guest {
         fs::set_permissions(root.join("init"), fs::Permissions::from_mode(0o755))?;
         install(&command::require("busybox")?, "bin/busybox")?;
         symlink("busybox", root.join("bin/sh"))?;
-        for program in ["load-btf", "trace"] {
+        for program in ["load-btf", "trace", "btfkit"] {
             install(&self.folder.path().join(program), &format!("bin/{program}"))?;
         }
         for program in ["percpu.o", "global.o"] {
@@ -105,6 +107,10 @@ enum Task {
     Builtin,
     /// Load the module that carries a side file, compare what the kernel shows, and unload it.
     Carrier,
+    /// Debug the running kernel with the program as one static file.
+    Live,
+    /// Read a variable of a module that is a parameter, too.
+    Parameter { module: &'static str, name: &'static str },
 }
 
 fn tasks(built: &Built, mode: Mode) -> Result<Vec<Task>> {
@@ -116,6 +122,10 @@ fn tasks(built: &Built, mode: Mode) -> Result<Vec<Task>> {
         Mode::Module => tasks.push(Task::Extra),
         Mode::Disabled => tasks.push(Task::Carrier),
     }
+    tasks.push(Task::Live);
+    if mode == Mode::Builtin {
+        tasks.push(Task::Parameter { module: "brd", name: "rd_nr" });
+    }
     Ok(tasks)
 }
 
@@ -126,6 +136,8 @@ impl Task {
             Self::Extra => "extra".to_owned(),
             Self::Builtin => "builtin".to_owned(),
             Self::Carrier => format!("carrier {CARRIER}"),
+            Self::Live => "live".to_owned(),
+            Self::Parameter { module, name } => format!("parameter {module} {name}"),
         }
     }
 
@@ -138,7 +150,7 @@ impl Task {
             Self::Module(name) => Some((name.clone(), built.module(mode, name))),
             Self::Extra => Some((EXTRA.to_owned(), built.module(mode, EXTRA))),
             Self::Carrier => Some((CARRIER.to_owned(), built.outside(&format!("{CARRIER}.ko")))),
-            Self::Builtin => None,
+            Self::Builtin | Self::Live | Self::Parameter { .. } => None,
         }
     }
 
@@ -153,6 +165,10 @@ impl Task {
             Self::Extra => [loaded(EXTRA), typed(), gone(EXTRA)].concat(),
             Self::Builtin => typed(),
             Self::Carrier => [loaded(CARRIER), vec!["carried bytes".to_owned()], gone(CARRIER)].concat(),
+            Self::Live => {
+                ["names", "modules", "processes", "addresses"].map(|what| format!("kcore {what}")).to_vec()
+            }
+            Self::Parameter { .. } => vec!["kcore parameter of a module".to_owned()],
         }
     }
 }
@@ -200,8 +216,15 @@ impl Initrd {
 }
 
 /// What is worth showing of a good run.
-const KEY_VERDICTS: [&str; 5] =
-    ["bpftool vmlinux", "verifier vmlinux_btf_extra", "typed ksym", "fentry", "carried bytes"];
+const KEY_VERDICTS: [&str; 7] = [
+    "bpftool vmlinux",
+    "verifier vmlinux_btf_extra",
+    "typed ksym",
+    "fentry",
+    "carried bytes",
+    "kcore names",
+    "kcore processes",
+];
 
 /// The shared libraries of a program, its loader included.
 fn libraries(program: &Path) -> Result<Vec<PathBuf>> {
@@ -250,7 +273,15 @@ mod tests {
     #[test]
     fn init_knows_each_task_and_prints_each_verdict() {
         let init = fs::read_to_string(data().join("init")).unwrap();
-        for task in [Task::Module("$name".into()), Task::Extra, Task::Builtin, Task::Carrier] {
+        let parameter = Task::Parameter { module: "$name", name: "$more" };
+        for task in [
+            Task::Module("$name".into()),
+            Task::Extra,
+            Task::Builtin,
+            Task::Carrier,
+            Task::Live,
+            parameter.clone(),
+        ] {
             let what = task.line().split(' ').next().unwrap().to_owned();
             assert!(init.contains(&format!("\t{what})")), "{what}");
         }
@@ -258,6 +289,8 @@ mod tests {
             .verdicts()
             .iter()
             .chain(&Task::Builtin.verdicts())
+            .chain(&Task::Live.verdicts())
+            .chain(&parameter.verdicts())
             .filter(|name| !name.contains("ver"))
         {
             assert!(name.starts_with("bpftool") || init.contains(&format!("verdict \"{name}\"")), "{name}");

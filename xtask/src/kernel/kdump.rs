@@ -16,12 +16,16 @@ const ZLIB: u32 = 1;
 const WITHOUT_ZERO_PAGES: u32 = 1;
 /// Bytes of a page's descriptor: offset, size and flags of the page, and flags of the page frame.
 const DESCRIPTOR: usize = 24;
+/// Bytes of `struct new_utsname`: six names of up to 64 bytes and a NUL.
+pub(super) const UTSNAME: usize = 6 * 65;
 /// Bytes of the sub-header that the notes begin behind.
 const SUB_HEADER: usize = 104;
 
-/// The memory of a dump of an x86_64 machine below `end`, in bytes, as a kdump-compressed file.
-pub(super) fn compressed(dump: &Dump, end: u64) -> Result<Vec<u8>> {
+/// The memory of a dump of an x86_64 machine below `end`, in bytes, as a kdump-compressed file. `system` is the kernel's
+/// `struct new_utsname`; readers take the machine from it, if it is complete.
+pub(super) fn compressed(dump: &Dump, system: &[u8], end: u64) -> Result<Vec<u8>> {
     ensure!(dump.machine() == Machine::X86_64, "the dump is of a machine other than x86_64");
+    ensure!(system.len() == UTSNAME, "struct new_utsname has {} bytes", system.len());
     let info = dump.vmcoreinfo().context("the dump has no VMCOREINFO")?;
     let frames = usize::try_from(end)? / PAGE;
     let (mut exist, mut dumped) = (vec![0; bitmap_bytes(frames)], vec![0; bitmap_bytes(frames)]);
@@ -45,10 +49,7 @@ pub(super) fn compressed(dump: &Dump, end: u64) -> Result<Vec<u8>> {
     let mut header = vec![0; PAGE];
     put(&mut header, 0, b"KDUMP   ");
     put(&mut header, 8, &VERSION.to_le_bytes());
-    // struct new_utsname: what of it VMCOREINFO tells.
-    for (field, value) in [(0, "Linux"), (2, info.release().unwrap_or_default()), (4, "x86_64")] {
-        put(&mut header, 12 + field * 65, &value.as_bytes()[..value.len().min(64)]);
-    }
+    put(&mut header, 12, system);
     let blocks = 2 * exist.len() / PAGE;
     let processors = dump.registers().count();
     for (offset, value) in
@@ -195,6 +196,15 @@ mod tests {
         file
     }
 
+    /// `struct new_utsname`.
+    fn system() -> Vec<u8> {
+        let mut system = vec![0; UTSNAME];
+        for (field, name) in ["Linux", "node", "6.12.0", "#1 SMP", "x86_64", "(none)"].iter().enumerate() {
+            put(&mut system, field * 65, name.as_bytes());
+        }
+        system
+    }
+
     #[test]
     fn a_compressed_dump_has_what_it_was_made_of() {
         let folder = tempfile::tempdir().unwrap();
@@ -202,7 +212,7 @@ mod tests {
         std::fs::write(&elf, core()).unwrap();
         let original = Dump::open(&[&elf]).unwrap();
         let end = 6 * PAGE as u64;
-        let bytes = compressed(&original, end).unwrap();
+        let bytes = compressed(&original, &system(), end).unwrap();
         std::fs::write(&kdump, &bytes).unwrap();
         let dump = Dump::open(&[&kdump]).unwrap();
         compare(&original, &dump, end).unwrap();
@@ -225,7 +235,7 @@ mod tests {
         std::fs::write(path("elf"), core()).unwrap();
         let original = Dump::open(&[path("elf")]).unwrap();
         let end = 6 * PAGE as u64;
-        let mut bytes = compressed(&original, end).unwrap();
+        let mut bytes = compressed(&original, &system(), end).unwrap();
         *bytes.last_mut().unwrap() ^= 1;
         std::fs::write(path("kdump"), &bytes).unwrap();
         let error = compare(&original, &Dump::open(&[path("kdump")]).unwrap(), end).unwrap_err();

@@ -7,6 +7,8 @@ use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result, ensure};
 use btfkit_encode::atomic_file::atomic_write;
+use btfkit_kernel::expression::evaluate;
+use btfkit_kernel::{Kernel, Options, Value};
 use btfkit_vmcore::Dump;
 
 use super::build::{self, Built, Programs};
@@ -50,18 +52,27 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     machine.dump_elf(&elf)?;
     drop(machine);
 
-    let original = Dump::open(&[&elf])?;
+    let kernel = Kernel::new(Dump::open(&[&elf])?, Options::default());
+    let system = system(&kernel)?;
+    let original = kernel.memory().dump();
     let end = u64::from(MEMORY_MIB) << 20;
-    let bytes = kdump::compressed(&original, end)?;
+    let bytes = kdump::compressed(original, &system, end)?;
     ensure!(bytes.len() <= LONGEST, "the dump takes {} bytes; at most {LONGEST} will do", bytes.len());
     let compressed = folder.path().join("kdump");
     fs::write(&compressed, &bytes)?;
-    kdump::compare(&original, &Dump::open(&[&compressed])?, end)?;
+    kdump::compare(original, &Dump::open(&[&compressed])?, end)?;
     let default = || command::repository().join("crates/cli/demo/crash.kdump");
     let output = arguments.output.clone().unwrap_or_else(default);
     atomic_write(&output, |file| std::io::Write::write_all(file, &bytes))?;
     println!("{}: {} bytes of {MEMORY_MIB} MiB", output.display(), bytes.len());
     Ok(ExitCode::SUCCESS)
+}
+
+/// The kernel's names for itself: `struct new_utsname`.
+fn system(kernel: &Kernel) -> Result<Vec<u8>> {
+    let name = evaluate(kernel, "init_uts_ns.name")?;
+    let address = name.first().and_then(Value::address).context("init_uts_ns has no address")?;
+    Ok(kernel.memory().bytes(address, kdump::UTSNAME)?)
 }
 
 /// An initial file system with as little as will do.

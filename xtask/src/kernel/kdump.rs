@@ -1,4 +1,4 @@
-//! Writing memory as kdump does: pages compressed one by one, zero pages left out.
+//! Writing memory as kdump does: pages compressed one by one, all zero pages as one.
 //!
 //! The file is: the header, the sub-header with the notes behind it, two
 //! bitmaps (which frames exist, which are in the dump), a descriptor for each page in the dump, the pages.
@@ -12,16 +12,20 @@ const PAGE: usize = 4096;
 const VERSION: u32 = 6;
 /// Pages are compressed by zlib: in the header's status and in each descriptor.
 const ZLIB: u32 = 1;
-/// Dump level of a dump that lacks zero pages and no others.
+/// Dump level of a dump that has zero pages once and lacks no others.
 const WITHOUT_ZERO_PAGES: u32 = 1;
 /// Bytes of a page's descriptor: offset, size and flags of the page, and flags of the page frame.
 const DESCRIPTOR: usize = 24;
+/// Bytes of `struct new_utsname`: six names of up to 64 bytes and a NUL.
+pub(super) const UTSNAME: usize = 6 * 65;
 /// Bytes of the sub-header that the notes begin behind.
 const SUB_HEADER: usize = 104;
 
-/// The memory of a dump of an x86_64 machine below `end`, in bytes, as a kdump-compressed file.
-pub(super) fn compressed(dump: &Dump, end: u64) -> Result<Vec<u8>> {
+/// The memory of a dump of an x86_64 machine below `end`, in bytes, as a kdump-compressed file. `system` is the kernel's
+/// `struct new_utsname`; readers take the machine from it, if it is complete.
+pub(super) fn compressed(dump: &Dump, system: &[u8], end: u64) -> Result<Vec<u8>> {
     ensure!(dump.machine() == Machine::X86_64, "the dump is of a machine other than x86_64");
+    ensure!(system.len() == UTSNAME, "struct new_utsname has {} bytes", system.len());
     let info = dump.vmcoreinfo().context("the dump has no VMCOREINFO")?;
     let frames = usize::try_from(end)? / PAGE;
     let (mut exist, mut dumped) = (vec![0; bitmap_bytes(frames)], vec![0; bitmap_bytes(frames)]);
@@ -34,21 +38,19 @@ pub(super) fn compressed(dump: &Dump, end: u64) -> Result<Vec<u8>> {
             Err(error) => return Err(error).with_context(|| format!("page frame {frame}")),
         }
         exist[frame / 8] |= 1 << (frame % 8);
-        if page.iter().any(|&byte| byte != 0) {
-            dumped[frame / 8] |= 1 << (frame % 8);
-            pages.push(Page::of(page)?);
-        }
+        dumped[frame / 8] |= 1 << (frame % 8);
+        let is_zero = page.iter().all(|&byte| byte == 0);
+        pages.push(if is_zero { None } else { Some(Page::of(page)?) });
     }
+    // Readers take a page without a descriptor as excluded, so that each zero page has one, of the same bytes.
+    let zero = Page::of(vec![0; PAGE])?;
 
     let (notes, text) = notes(dump.notes())?;
     let sub_blocks = (SUB_HEADER + notes.len()).div_ceil(PAGE);
     let mut header = vec![0; PAGE];
     put(&mut header, 0, b"KDUMP   ");
     put(&mut header, 8, &VERSION.to_le_bytes());
-    // struct new_utsname: what of it VMCOREINFO tells.
-    for (field, value) in [(0, "Linux"), (2, info.release().unwrap_or_default()), (4, "x86_64")] {
-        put(&mut header, 12 + field * 65, &value.as_bytes()[..value.len().min(64)]);
-    }
+    put(&mut header, 12, system);
     let blocks = 2 * exist.len() / PAGE;
     let processors = dump.registers().count();
     for (offset, value) in
@@ -75,15 +77,17 @@ pub(super) fn compressed(dump: &Dump, end: u64) -> Result<Vec<u8>> {
     put(&mut sub_header, SUB_HEADER, &notes);
 
     let mut file = [header, sub_header, exist, dumped].concat();
-    let mut place = file.len() + pages.len() * DESCRIPTOR;
+    let first = file.len() + pages.len() * DESCRIPTOR;
+    let mut place = first + zero.bytes.len();
     for page in &pages {
-        file.extend((place as u64).to_le_bytes());
+        let (at, page) = page.as_ref().map_or((first, &zero), |page| (place, page));
+        file.extend((at as u64).to_le_bytes());
         file.extend(u32::try_from(page.bytes.len())?.to_le_bytes());
         file.extend(page.flags.to_le_bytes());
         file.extend(0u64.to_le_bytes());
-        place += page.bytes.len();
+        place = place.max(at + page.bytes.len());
     }
-    pages.iter().for_each(|page| file.extend(&page.bytes));
+    std::iter::once(&zero).chain(pages.iter().flatten()).for_each(|page| file.extend(&page.bytes));
     Ok(file)
 }
 
@@ -94,7 +98,6 @@ pub(super) fn compare(original: &Dump, compressed: &Dump, end: u64) -> Result<()
         let expectation = original.read_physical(address, &mut expected);
         let same = match (expectation, compressed.read_physical(address, &mut found)) {
             (Ok(()), Ok(())) => expected == found,
-            (Ok(()), Err(Error::Excluded(_))) => expected.iter().all(|&byte| byte == 0),
             (Err(Error::NoMemory(_)), Err(Error::NoMemory(_))) => true,
             (_, Err(error)) => return Err(error.into()),
             _ => false,
@@ -195,6 +198,15 @@ mod tests {
         file
     }
 
+    /// `struct new_utsname`.
+    fn system() -> Vec<u8> {
+        let mut system = vec![0; UTSNAME];
+        for (field, name) in ["Linux", "node", "6.12.0", "#1 SMP", "x86_64", "(none)"].iter().enumerate() {
+            put(&mut system, field * 65, name.as_bytes());
+        }
+        system
+    }
+
     #[test]
     fn a_compressed_dump_has_what_it_was_made_of() {
         let folder = tempfile::tempdir().unwrap();
@@ -202,7 +214,7 @@ mod tests {
         std::fs::write(&elf, core()).unwrap();
         let original = Dump::open(&[&elf]).unwrap();
         let end = 6 * PAGE as u64;
-        let bytes = compressed(&original, end).unwrap();
+        let bytes = compressed(&original, &system(), end).unwrap();
         std::fs::write(&kdump, &bytes).unwrap();
         let dump = Dump::open(&[&kdump]).unwrap();
         compare(&original, &dump, end).unwrap();
@@ -210,10 +222,8 @@ mod tests {
         assert_eq!(dump.registers().count(), 1);
         assert_eq!(dump.vmcoreinfo().unwrap().release(), Some("6.12.0"));
         let mut page = vec![0; PAGE];
-        assert!(matches!(
-            dump.read_physical(PhysicalAddress(PAGE as u64), &mut page),
-            Err(Error::Excluded(_))
-        ));
+        dump.read_physical(PhysicalAddress(PAGE as u64), &mut page).unwrap();
+        assert_eq!(page, [0; PAGE]);
         // One page as it is, one compressed to nearly nothing.
         assert!(bytes.len() > 5 * PAGE && bytes.len() < 6 * PAGE, "{}", bytes.len());
     }
@@ -225,7 +235,7 @@ mod tests {
         std::fs::write(path("elf"), core()).unwrap();
         let original = Dump::open(&[path("elf")]).unwrap();
         let end = 6 * PAGE as u64;
-        let mut bytes = compressed(&original, end).unwrap();
+        let mut bytes = compressed(&original, &system(), end).unwrap();
         *bytes.last_mut().unwrap() ^= 1;
         std::fs::write(path("kdump"), &bytes).unwrap();
         let error = compare(&original, &Dump::open(&[path("kdump")]).unwrap(), end).unwrap_err();

@@ -58,7 +58,7 @@ impl Case {
 
     /// The debugger on this dump.
     fn session(&self) -> Session {
-        Session::new(&self.btfkit, &[self.dump.clone()], self.side_file.as_deref())
+        Session::new(&self.btfkit, std::slice::from_ref(&self.dump), self.side_file.as_deref())
     }
 }
 

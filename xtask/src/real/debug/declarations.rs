@@ -15,7 +15,7 @@ pub(super) fn check(case: &Case) -> Result<String> {
     };
     let lines: Vec<String> = names.iter().map(|name| format!("p/x {}", written(name))).collect();
     // Without a side file only declarations have types.
-    let answers = Session::new(&case.btfkit, &[case.dump.clone()], None).run(&lines)?;
+    let answers = Session::new(&case.btfkit, std::slice::from_ref(&case.dump), None).run(&lines)?;
     let (mut compared, mut differences) = (0, Vec::new());
     for name in &names {
         let theirs = case.oracle.variables.get(*name).and_then(|theirs| theirs.objects.first());

@@ -1,9 +1,10 @@
 //! Types: BTF as the kernel has it in memory, and as side files give it.
 
+use std::collections::HashSet;
 use std::sync::{Arc, OnceLock};
 
 use btfkit_btf::check::{self, Profile};
-use btfkit_btf::{Btf, Kind, TypeId};
+use btfkit_btf::{Btf, Header, Kind, TypeId};
 use btfkit_vmcore::{Memory, VirtualAddress};
 
 use crate::error::{self, Error, Result};
@@ -40,6 +41,8 @@ impl TypeSource {
 
 /// Largest BTF that is believed, in bytes: ten times that of the largest kernels.
 const LARGEST: u64 = 64 << 20;
+/// Largest BTF of all modules together that is believed, in bytes.
+const LARGEST_OF_MODULES: u64 = 64 << 20;
 /// More modules than this are a broken list.
 pub(crate) const MOST_MODULES: usize = 10_000;
 /// The module that carries variables, and nothing else.
@@ -132,17 +135,24 @@ fn modules(memory: &Memory, symbols: &Symbols, base: &Arc<Btf<'static>>) -> Vec<
         return Vec::new();
     };
     let mut modules = Vec::new();
+    let mut seen = HashSet::new();
+    let mut left = LARGEST_OF_MODULES;
     let mut next = memory.pointer(head.address);
     while let Ok(node) = next {
-        if node == head.address || node.0 == 0 || modules.len() == MOST_MODULES {
+        if node == head.address || node.0 == 0 || seen.len() == MOST_MODULES || !seen.insert(node) {
             break;
         }
         let at = |place: VirtualAddress, offset: u64| VirtualAddress(place.0.wrapping_add(offset));
-        let read = || {
+        let mut read = || {
             let btf = memory.pointer(at(VirtualAddress(node.0.wrapping_sub(list)), of_btf)).ok()?;
             let (data, size) = (memory.pointer(at(btf, data)).ok()?, memory.u32(at(btf, size)).ok()?);
             let name = String::from_utf8_lossy(&memory.c_string(at(btf, name), 56).ok()?).into_owned();
-            let bytes = memory.bytes(data, (size as usize).min(LARGEST as usize)).ok()?;
+            // A broken list leads to memory that is no BTF: that need not be read.
+            if memory.u16(data).ok()? != Header::MAGIC {
+                return None;
+            }
+            left = left.checked_sub(u64::from(size))?;
+            let bytes = memory.bytes(data, size as usize).ok()?;
             let btf = Arc::new(Btf::parse_split(bytes, base.clone()).ok()?);
             Some(TypeSource { name, address: Some(data), btf, placement: OnceLock::new() })
         };

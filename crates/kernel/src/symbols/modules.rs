@@ -1,5 +1,6 @@
 //! Symbols of modules: each keeps its own ELF symbol table, with addresses filled in when it was loaded.
 
+use std::collections::HashSet;
 use std::ops::Range;
 
 use btfkit_btf::Btf;
@@ -19,8 +20,10 @@ pub struct ModuleSymbols {
     pub symbols: Symbols,
 }
 
-/// More symbols than any module has.
-const MOST: u32 = 1 << 20;
+/// More symbols than all modules of a kernel have.
+const MOST: u32 = 1 << 21;
+/// Longest names of a module, in bytes.
+const LONGEST: u32 = 4 << 20;
 /// Size in bytes of an `Elf64_Sym`.
 const ENTRY: usize = 24;
 /// Parts of `mem[]` that stay when a module is initialised: text, data, rodata, rodata after initialisation.
@@ -31,14 +34,15 @@ pub(crate) fn read(memory: &Memory, symbols: &Symbols, btf: &Btf<'_>) -> Vec<Mod
     let Some(layout) = Layout::of(btf) else { return Vec::new() };
     let Some(head) = symbols.find("modules").map(|symbol| symbol.address) else { return Vec::new() };
     let mut modules = Vec::new();
+    let mut seen = HashSet::new();
+    let mut left = MOST;
     let mut next = memory.pointer(head);
-    for _ in 0..MOST_MODULES {
-        let Ok(node) = next else { break };
-        if node == head || node.0 == 0 {
+    while let Ok(node) = next {
+        if node == head || node.0 == 0 || seen.len() == MOST_MODULES || !seen.insert(node) {
             break;
         }
         let module = VirtualAddress(node.0.wrapping_sub(layout.list));
-        modules.extend(layout.module(memory, module));
+        modules.extend(layout.module(memory, module, &mut left));
         next = memory.pointer(node);
     }
     modules
@@ -76,7 +80,8 @@ impl Layout {
         })
     }
 
-    fn module(&self, memory: &Memory, module: VirtualAddress) -> Option<ModuleSymbols> {
+    /// The symbols of a module, if it has no more than are `left`.
+    fn module(&self, memory: &Memory, module: VirtualAddress, left: &mut u32) -> Option<ModuleSymbols> {
         let at = |base: VirtualAddress, offset: u64| VirtualAddress(base.0.wrapping_add(offset));
         // MODULE_STATE_UNFORMED.
         if memory.u32(at(module, self.state)).ok()? == 3 {
@@ -85,7 +90,9 @@ impl Layout {
         let name = memory.c_string(at(module, self.name), 56).ok()?;
         let table = memory.pointer(at(module, self.kallsyms)).ok()?;
         let field = |offset: u64| memory.pointer(at(table, offset)).ok();
-        let count = memory.u32(at(table, self.count)).ok().filter(|count| *count <= MOST)? as usize;
+        let count = memory.u32(at(table, self.count)).ok()?;
+        *left = left.checked_sub(count)?;
+        let count = count as usize;
         let entries = memory.bytes(field(self.symtab)?, count * ENTRY).ok()?;
         let kinds = self.typetab.and_then(field).and_then(|place| memory.bytes(place, count).ok());
         let strings = Strings { memory, start: field(self.strtab)?, bytes: Vec::new() };
@@ -129,12 +136,11 @@ struct Strings<'m> {
 impl Strings<'_> {
     /// The name at `offset`.
     fn get(&mut self, offset: u32) -> Option<String> {
-        const LONGEST: u32 = 16 << 20;
         if offset > LONGEST {
             return None;
         }
         if let Some(rest) = self.bytes.get(offset as usize..)
-            && let Some(end) = rest.iter().position(|&byte| byte == 0)
+            && let Some(end) = rest.iter().take(512).position(|&byte| byte == 0)
         {
             return Some(String::from_utf8_lossy(&rest[..end]).into_owned());
         }
@@ -151,7 +157,7 @@ fn decode(memory: &Memory, entries: &[u8], kinds: Option<&[u8]>, mut strings: St
     let mut found = Vec::new();
     // One read for all names where they lie in one piece, as they do.
     let furthest = entries.chunks_exact(ENTRY).map(|entry| order.u32(entry, 0)).max().unwrap_or(0);
-    strings.bytes = memory.bytes(strings.start, (furthest as usize).min(16 << 20)).unwrap_or_default();
+    strings.bytes = memory.bytes(strings.start, furthest.min(LONGEST) as usize).unwrap_or_default();
     for (index, entry) in entries.chunks_exact(ENTRY).enumerate() {
         let (name, info, section) = (order.u32(entry, 0), entry[4], order.u16(entry, 6));
         // Undefined ones belong to others.

@@ -174,6 +174,9 @@ fn encode_one(
     options: &Options,
     base: Option<&BaseFile>,
 ) -> crate::Outcome {
+    if let Some(base) = base.filter(|_| options.threads != 1) {
+        base.base.begin();
+    }
     let object = Object::open(input)?;
     if let Some(base) = base {
         base.check_byte_order(&object)?;

@@ -34,6 +34,18 @@ impl Base {
         Self { indexed: true, ..self }
     }
 
+    /// Begins, on a thread of its own, with what an encode on this base would have to wait for: it takes as long as to
+    /// open and scan a small module.
+    pub fn begin(&self) {
+        let base = self.clone();
+        // Where there is no thread, or on errors, it is found out when it is needed.
+        let _ = std::thread::Builder::new().spawn(move || {
+            if base.prepare().is_ok() {
+                base.kernel_structs();
+            }
+        });
+    }
+
     /// Does what can be done before the types are known that are to be split off.
     pub(crate) fn prepare(&self) -> Result<()> {
         // The first search makes the index of strings.

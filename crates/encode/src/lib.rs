@@ -237,9 +237,15 @@ pub fn encode(
     Ok(Encoded { bytes, report })
 }
 
-/// Gives back the memory that holds the sections which the scan alone reads.
+/// Gives back the memory that holds the sections which the scan alone reads, when it is worth it: each time costs a small
+/// module's encode 1 %, as all threads have to be told of it.
 fn release_scanned(main: &Object, dwarf: &dwarf::Dwarf<'_>) {
-    for section in dwarf.scanned_sections() {
+    const WORTH_IT: usize = 16 << 20;
+    let sections = dwarf.scanned_sections();
+    if sections.iter().map(|section| section.len()).sum::<usize>() < WORTH_IT {
+        return;
+    }
+    for section in sections {
         main.release(section);
     }
 }

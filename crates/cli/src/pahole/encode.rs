@@ -14,6 +14,9 @@ use crate::summary;
 /// Encodes each file.
 pub(super) fn run(encoding: &Encoding) -> crate::Outcome {
     let base = encoding.base.as_deref().map(BaseFile::open).transpose()?;
+    if let Some(base) = base.as_ref().filter(|_| encoding.threads != 1) {
+        base.base.begin();
+    }
     for input in &encoding.inputs {
         let object = Object::open(input)?;
         let is_own_base = base.as_ref().is_some_and(|base| base.is_of(&object));

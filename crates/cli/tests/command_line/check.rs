@@ -18,7 +18,7 @@ extern int of_the_kernel(int, struct thing *) __attribute__((section(".ksyms")))
 static __attribute__((noinline)) int helper(struct thing *t) { return t->large > 1 ? t->bits : counter; }
 __attribute__((noinline)) int global(int x) { return x + counter; }
 SEC("tc") int program(void *context) { return helper(&thing) + global(of_the_kernel(1, &thing)); }
-char license[] SEC("license") = "GPL";
+char LICENSE[] SEC("license") = "GPL";
 "#;
 
 /// The program, compiled, if there is a clang for BPF.

@@ -117,11 +117,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let program = arguments.btfkit.clone().map_or_else(bench::release_build, Ok)?;
     if let Some((built, programs)) = check(&mut tally, &program) {
         if arguments.dumps {
-            for mode in Mode::ALL {
-                tally.check(&format!("kernel build: dump, variables {}", mode.describe()), || {
-                    dump(&built, mode)
-                });
-            }
+            dump_all(&mut tally, &built);
         }
         if arguments.sizes {
             println!("{}", table::tables(&built, &programs)?);
@@ -132,7 +128,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
 }
 
 /// Builds the kernels, looks at them, and boots each. Gives what was built.
-pub(crate) fn check(tally: &mut Tally, program: &Path) -> Option<(Built, Programs)> {
+fn check(tally: &mut Tally, program: &Path) -> Option<(Built, Programs)> {
     let mut outcome = None;
     tally.check("kernel build", || {
         install_needed()?;
@@ -161,6 +157,19 @@ pub(crate) fn check(tally: &mut Tally, program: &Path) -> Option<(Built, Program
         });
     }
     Some((built, programs))
+}
+
+/// The same, and dumps of the booted guests, on which the debugger is tested.
+pub(crate) fn check_and_dump(tally: &mut Tally, program: &Path) {
+    if let Some((built, _)) = check(tally, program) {
+        dump_all(tally, &built);
+    }
+}
+
+fn dump_all(tally: &mut Tally, built: &Built) {
+    for mode in Mode::ALL {
+        tally.check(&format!("kernel build: dump, variables {}", mode.describe()), || dump(built, mode));
+    }
 }
 
 /// A dump of the idle guest in both of the emulator's forms, and beside it what the guest says of itself.

@@ -70,7 +70,7 @@ pub(crate) fn run(tally: &mut Tally, btfkit: Option<&Path>) {
         bpftool: crate::fixtures::bpftool(),
         libbpf: crate::fixtures::libbpf().and_then(|()| Libbpf::compile(folder.path())),
     };
-    crate::kernel::check(tally, encoder.program());
+    crate::kernel::check_and_dump(tally, encoder.program());
     for (package, kernel) in kernels {
         match kernel {
             Ok(kernel) => {

@@ -176,7 +176,7 @@ impl<'a> Index<'a> {
         let position = self.starts.partition_point(|&(other, start, _)| (other, start) <= (file, offset));
         let &(found, start, part) = self.starts.get(position.checked_sub(1)?)?;
         let inside = source.units[self.parts[part].0 as usize].end > offset;
-        (found == file && inside).then_some((part, (offset - start) as u32))
+        (found == file && inside).then(|| (part, (offset - start) as u32))
     }
 
     fn node(

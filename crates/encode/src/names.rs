@@ -141,7 +141,7 @@ impl<'d> Names<'d> {
     pub fn first_at(&self, offset: u64) -> Option<Name> {
         let index = offset as usize;
         let word = self.first.get(index / 64)?.load(Ordering::Relaxed);
-        (word >> (index % 64) & 1 != 0).then_some(Name(offset as u32 + 1))
+        (word >> (index % 64) & 1 != 0).then(|| Name(offset as u32 + 1))
     }
 
     /// The name at `offset` of the indexed section; `None` if that is outside.
@@ -153,7 +153,7 @@ impl<'d> Names<'d> {
     /// it is compared for good, or kept, it has to go through [`Names::settled`]. `None` if the string has no end.
     #[inline]
     pub fn unsettled_at(&self, offset: u64) -> Option<Name> {
-        (offset < self.terminated as u64).then_some(Name(offset as u32 + 1))
+        (offset < self.terminated as u64).then(|| Name(offset as u32 + 1))
     }
 
     /// The name that stands for all copies of `name`.

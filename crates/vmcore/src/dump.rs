@@ -1,5 +1,6 @@
 //! A dump: opened by its bytes, whatever its name, and read by physical address.
 
+use std::borrow::Cow;
 use std::path::Path;
 
 use crate::elf::{self, ElfCore, Segment};
@@ -66,12 +67,12 @@ impl Dump {
         Self::of_files(paths.iter().map(|path| DumpFile::open(path.as_ref())).collect::<Result<Vec<_>>>()?)
     }
 
-    /// Opens a dump that is part of the program; `name` stands for it in messages.
+    /// Opens a dump that is in memory already, as one that is part of the program; `name` stands for it in messages.
     ///
     /// # Errors
     /// As [`Dump::open`].
-    pub fn from_bytes(name: &str, bytes: &'static [u8]) -> Result<Self> {
-        Self::of_files(vec![DumpFile::from_bytes(name, bytes)?])
+    pub fn from_bytes(name: &str, bytes: impl Into<Cow<'static, [u8]>>) -> Result<Self> {
+        Self::of_files(vec![DumpFile::from_bytes(name, bytes.into())?])
     }
 
     fn of_files(files: Vec<DumpFile>) -> Result<Self> {

@@ -1,5 +1,6 @@
 //! Bytes at offsets: a file as it is, or put together again from a flattened stream.
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -25,8 +26,8 @@ pub(crate) struct DumpFile {
 #[derive(Debug)]
 enum Content {
     File(File),
-    /// A dump that is part of the program.
-    Bytes(&'static [u8]),
+    /// A dump that is in memory already.
+    Bytes(Cow<'static, [u8]>),
 }
 
 /// File system magic of proc (`PROC_SUPER_MAGIC`).
@@ -47,8 +48,9 @@ impl DumpFile {
     }
 
     /// Takes the bytes of a file that is called `name`.
-    pub(crate) fn from_bytes(name: &str, bytes: &'static [u8]) -> Result<Self> {
-        Self::with(Path::new(name), Content::Bytes(bytes), bytes.len() as u64, false)
+    pub(crate) fn from_bytes(name: &str, bytes: Cow<'static, [u8]>) -> Result<Self> {
+        let length = bytes.len() as u64;
+        Self::with(Path::new(name), Content::Bytes(bytes), length, false)
     }
 
     fn with(path: &Path, content: Content, length: u64, live: bool) -> Result<Self> {

@@ -1,11 +1,15 @@
 //! The seeds of the targets whose inputs no compiler makes: built here, kept in `fuzz/seeds` for the fuzzer.
 
+#[path = "../../../crates/vmcore/tests/container/mod.rs"]
+mod container;
+
 use std::sync::Arc;
 
 use btfkit_btf::{
     Btf, Builder, ByteOrder, Enumerator, IntEncoding, Kind, Linkage, Member, Param, SectionEntry,
     StringOffset, TypeId,
 };
+use container::Compression;
 
 /// Every such seed: its file below `fuzz/seeds`, and its bytes.
 pub(super) fn all() -> Vec<(&'static str, Vec<u8>)> {
@@ -13,6 +17,9 @@ pub(super) fn all() -> Vec<(&'static str, Vec<u8>)> {
     let big = every_kind(Builder::new(ByteOrder::Big).with_layout());
     let sound = Arc::new(Btf::parse(little.clone()).expect("it is sound"));
     let split = every_kind(Builder::split(sound.clone()));
+    let memory = container::machine(false);
+    let notes = container::note("VMCOREINFO", 0, container::INFO.as_bytes());
+    let kdump = |compression| container::kdump(&memory, &notes, compression, None);
     vec![
         ("btf/kinds", little.clone()),
         ("btf/big-layout", big.clone()),
@@ -22,6 +29,20 @@ pub(super) fn all() -> Vec<(&'static str, Vec<u8>)> {
         ("strings/names", b"\0int\0s\0m\0f\0.data\0var\0".to_vec()),
         ("split/on-kinds", in_two(&little, &split)),
         ("ext/tables", in_two(&little, &ext(&sound))),
+        ("dump/elf", container::elf(&memory, &notes, false)),
+        ("dump/lzo", kdump(Compression::Lzo)),
+        ("dump/zstd", kdump(Compression::Zstd)),
+        ("dump/flattened-zlib", container::flattened(&kdump(Compression::Zlib), 4096)),
+        (
+            "expression/path",
+            b"(&init_task)->tasks.next != &init_task.tasks && !modules.next->prev->next".to_vec(),
+        ),
+        (
+            "expression/cast",
+            b"*(struct list_head **)((char *)&modules + 2 * sizeof(int)) + 0x10 / 3".to_vec(),
+        ),
+        ("expression/walk", b"list(modules, struct module, list).name".to_vec()),
+        ("expression/elements", b"init_task.comm[0] + sizeof(struct task_struct) % 0x1f".to_vec()),
     ]
 }
 

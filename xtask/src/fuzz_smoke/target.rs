@@ -1,5 +1,7 @@
 //! What broken inputs are fed to. Shared by `cargo xtask fuzz-smoke` and the targets in `fuzz/`.
 
+#[path = "target/debugger.rs"]
+mod debugger;
 #[path = "target/parts.rs"]
 mod parts;
 #[path = "target/toolbox.rs"]
@@ -34,6 +36,8 @@ pub(crate) const TARGETS: &[Target] = &[
     Target { name: "ext", folders: &["ext"], run: parts::read_ext },
     Target { name: "elf", folders: &["elf"], run: read_elf },
     Target { name: "dwarf", folders: &["dwarf"], run: encode_dwarf },
+    Target { name: "dump", folders: &["dump"], run: debugger::read_dump },
+    Target { name: "expression", folders: &["expression"], run: debugger::evaluate },
 ];
 
 /// Feeds an input to the target of this name.

@@ -9,9 +9,11 @@
 //! ```
 //!
 //! All of C's operators are there but assignments and the comma. Beyond C: `a[0..4]` are several elements; `list`, `hlist`,
-//! `llist`, `rbtree`, `chain`, `xarray`, `idr` and `maple` walk what the kernel chains together and give each element; a member
-//! of several values is that member of each; `.{pid, comm}` selects several members for a table. A name is, in this order: a variable, an enumerator, a function, a symbol. Of several variables of one name,
-//! `name#2` is the second, `module:name` that of a module.
+//! `llist`, `rbtree`, `chain`, `xarray`, `idr` and `maple` walk what the kernel chains together and give each element; a
+//! member of several values is that member of each; `.{pid, comm}` selects several members for a table.
+//!
+//! A name is, in this order: a variable, an enumerator, a function, a symbol. Of several variables of one name, `name#2` is
+//! the second, `module:name` that of a module.
 
 mod evaluate;
 mod held;

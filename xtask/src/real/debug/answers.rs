@@ -106,8 +106,13 @@ pub(super) fn containers(case: &Case, containers: &[Container]) -> Result<String
             ensure!(expected[0] == answers.others[0], "{name}: other tasks");
         }
         for (address, bytes) in &sample {
-            let ours =
-                answers.bytes(*address).with_context(|| format!("{name}: {address:#x} cannot be read"))?;
+            let Some(ours) = answers.bytes(*address) else {
+                // makedumpfile leaves pages of zeros out of ELF cores, where nothing tells them from other excluded ones.
+                let may_be_left_out = container.is_filtered && name.starts_with("ELF");
+                let is_zero = bytes.bytes().all(|digit| digit == b'0');
+                ensure!(may_be_left_out && is_zero, "{name}: {address:#x} cannot be read");
+                continue;
+            };
             let is_same = ours.iter().map(|byte| format!("{byte:02x}")).collect::<String>() == **bytes;
             ensure!(is_same, "{name}: other bytes at {address:#x}");
         }

@@ -80,6 +80,37 @@ pub(crate) struct Comparison {
     pub(crate) btfkit: Medians,
 }
 
+/// How many times less btfkit takes than the peer.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Factors {
+    pub(crate) time: f64,
+    pub(crate) memory: f64,
+}
+
+impl Comparison {
+    /// The figures beside the goal, in a line.
+    ///
+    /// # Errors
+    /// They are below what is insisted on.
+    pub(crate) fn held_against(&self, goal: Factors, insist: Factors) -> Result<String> {
+        let (theirs, ours) = (&self.theirs, &self.btfkit);
+        let time = theirs.wall_seconds / ours.wall_seconds;
+        let memory = theirs.peak_bytes / ours.peak_bytes;
+        let figures = format!(
+            "{:.3} s, 1/{time:.1} of {}'s {:.2} s (goal 1/{:.0}); {:.0} MB, 1/{memory:.1} of {:.0} MB (goal 1/{:.0})",
+            ours.wall_seconds,
+            self.peer,
+            theirs.wall_seconds,
+            goal.time,
+            ours.peak_bytes / 1e6,
+            theirs.peak_bytes / 1e6,
+            goal.memory,
+        );
+        ensure!(time >= insist.time && memory >= insist.memory, "far from the goals: {figures}");
+        Ok(figures)
+    }
+}
+
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let (comparison, json) = match &arguments.benchmark {
         Benchmark::Encode(encode) => (encode.measure()?, encode.json),

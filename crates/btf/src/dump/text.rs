@@ -52,8 +52,15 @@ pub(super) fn linkage(ty: Type<'_>) -> &'static str {
 /// Appends a number in decimal.
 #[inline]
 pub(super) fn number(out: &mut Output<'_>, value: impl Into<u64>) {
-    let mut value: u64 = value.into();
-    let mut digits = [0; 20];
+    out.bytes(decimal(value.into(), &mut [0; MOST_DIGITS]));
+}
+
+/// Most decimal digits of 64 bits.
+pub(super) const MOST_DIGITS: usize = 20;
+
+/// A number in decimal, at the end of `digits`.
+#[inline]
+pub(super) fn decimal(mut value: u64, digits: &mut [u8; MOST_DIGITS]) -> &[u8] {
     let mut start = digits.len();
     loop {
         start -= 1;
@@ -63,7 +70,7 @@ pub(super) fn number(out: &mut Output<'_>, value: impl Into<u64>) {
             break;
         }
     }
-    out.bytes(&digits[start..]);
+    &digits[start..]
 }
 
 /// Appends an enumerator's value, or a like number that may be below zero.

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use crate::dump::text::{MOST_DIGITS, decimal};
 use crate::{Kind, Type};
 
 /// Longest of the keywords.
@@ -148,18 +149,8 @@ pub(super) fn keyword(ty: Type<'_>) -> &'static str {
 }
 
 /// Appends a number in decimal.
-pub(super) fn number(out: &mut Vec<u8>, mut value: u64) {
-    let mut digits = [0; 20];
-    let mut start = digits.len();
-    loop {
-        start -= 1;
-        digits[start] = b'0' + (value % 10) as u8;
-        value /= 10;
-        if value == 0 {
-            break;
-        }
-    }
-    out.extend_from_slice(&digits[start..]);
+pub(super) fn number(out: &mut Vec<u8>, value: u64) {
+    out.extend_from_slice(decimal(value, &mut [0; MOST_DIGITS]));
 }
 
 /// Appends a string literal.

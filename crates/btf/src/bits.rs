@@ -28,9 +28,18 @@ impl BitSet {
         new
     }
 
-    /// How many numbers are in the set.
-    pub(crate) fn len(&self) -> usize {
-        self.words.iter().map(|word| word.count_ones() as usize).sum()
+    /// The numbers of the set, ascending.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = u32> {
+        self.words.iter().enumerate().flat_map(|(index, &word)| {
+            let mut left = word;
+            std::iter::from_fn(move || {
+                (left != 0).then(|| {
+                    let bit = left.trailing_zeros();
+                    left &= left - 1;
+                    index as u32 * 64 + bit
+                })
+            })
+        })
     }
 }
 
@@ -67,15 +76,6 @@ impl RankedSet {
 
     /// The numbers of the set, ascending.
     pub(crate) fn iter(&self) -> impl Iterator<Item = u32> {
-        self.set.words.iter().enumerate().flat_map(|(index, &word)| {
-            let mut left = word;
-            std::iter::from_fn(move || {
-                (left != 0).then(|| {
-                    let bit = left.trailing_zeros();
-                    left &= left - 1;
-                    index as u32 * 64 + bit
-                })
-            })
-        })
+        self.set.iter()
     }
 }

@@ -126,6 +126,7 @@ impl Kind {
     }
 
     /// How a record of this kind is laid out after its three common words; `None` for an unknown kind.
+    #[inline]
     pub(crate) const fn shape(self) -> Option<Shape> {
         match self {
             Self::Unknown(_) => None,
@@ -234,6 +235,13 @@ impl Info {
     #[inline]
     pub(crate) const fn kind(self) -> Kind {
         Kind::from_number((self.0 >> 24 & 0x7f) as u8)
+    }
+
+    /// How the record is laid out after its three common words; `None` for an unknown kind.
+    #[inline]
+    pub(crate) const fn shape(self) -> Option<Shape> {
+        let number = (self.0 >> 24 & 0x7f) as usize;
+        if number < SHAPES.len() { Some(SHAPES[number]) } else { None }
     }
 
     #[inline]

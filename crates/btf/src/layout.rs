@@ -35,6 +35,20 @@ pub(crate) fn section() -> Vec<u8> {
         .collect()
 }
 
+/// By the seven bits of a kind: the size in bytes of a record without elements, 0 for kinds that are not known here, and
+/// that of an element.
+pub(crate) const KNOWN_SIZES: [(u8, u8); 128] = {
+    let mut sizes = [(0, 0); 128];
+    let mut number = 1;
+    while number <= Kind::MAX {
+        if let Some(shape) = Kind::from_number(number).shape() {
+            sizes[number as usize] = (12 + shape.info * 4, shape.element * 4);
+        }
+        number += 1;
+    }
+    sizes
+};
+
 /// Size in bytes of a record; `None` when the kind is unknown and `layout` does not tell.
 #[inline]
 pub(crate) fn record_size(

@@ -112,7 +112,11 @@ impl<'a> Btf<'a> {
         let section = self.type_section();
         // Records average 25 bytes in a kernel.
         let mut offsets = Vec::with_capacity(section.len() / 22);
-        let mut at = 0;
+        let ids = i32::MAX as usize - (self.first_id as usize).min(i32::MAX as usize);
+        let mut at = match self.header.order {
+            ByteOrder::Little => skip_known(section, ids, &mut offsets, u32::from_le_bytes),
+            ByteOrder::Big => skip_known(section, ids, &mut offsets, u32::from_be_bytes),
+        };
         let mut fault = None;
         while at < section.len() {
             match self.record_size(self.first_id.saturating_add(offsets.len() as u32), at) {
@@ -240,6 +244,16 @@ impl<'a> Btf<'a> {
     #[inline]
     pub fn types(&self) -> impl ExactSizeIterator<Item = Type<'_>> + DoubleEndedIterator + Clone {
         (0..self.offsets.len()).map(|index| self.own(index))
+    }
+
+    /// The first two words of each own type, name and info, in the order of ids.
+    #[inline]
+    pub(crate) fn heads(&self) -> impl Iterator<Item = (u32, Info)> {
+        let (section, order) = (self.type_section(), self.header.order);
+        self.offsets.iter().map(move |&at| {
+            let head = section.get(at as usize..).unwrap_or_default();
+            (order.word(head, 0), Info(order.word(head, 1)))
+        })
     }
 
     /// The type with this id, in this blob or in a base. `void` has an empty record of kind [`Kind::Void`].
@@ -483,6 +497,27 @@ impl<'a> Btf<'a> {
         }
         Err(Error::ChainTooLong(id))
     }
+}
+
+/// Notes where each of at most `ids` records starts, up to the first that takes a closer look, and gives where that one
+/// does. Each record tells where the next one starts, so that the time is that of a chain of loads, and anything more in
+/// it is felt.
+#[inline]
+fn skip_known(section: &[u8], ids: usize, offsets: &mut Vec<u32>, word: impl Fn([u8; 4]) -> u32) -> usize {
+    let mut at = 0;
+    while offsets.len() < ids
+        && let Some(&[_, _, _, _, a, b, c, d, ..]) = section.get(at..).and_then(<[u8]>::first_chunk::<12>)
+    {
+        let info = word([a, b, c, d]);
+        let (fixed, element) = layout::KNOWN_SIZES[(info >> 24 & 0x7f) as usize];
+        let end = at + usize::from(fixed) + (info & Info::VLEN_MAX) as usize * usize::from(element);
+        if fixed == 0 || end > section.len() {
+            break;
+        }
+        offsets.push(at as u32);
+        at = end;
+    }
+    at
 }
 
 /// What stands before the first NUL, or all. Names are short: eight bytes at a time beat a call of a general search.

@@ -265,7 +265,12 @@ fn a_base_that_many_share_gives_what_it_gives_to_one() {
         let (base_size, size) = (1 + random.below(24) as usize, 1 + random.below(16) as usize);
         let nodes = graph(&mut random, base_size, round % 2 == 0);
         let order: Vec<usize> = (0..base_size).collect();
-        let base = Arc::new(Btf::parse(build(&nodes, &order)).unwrap());
+        let mut base = Arc::new(Btf::parse(build(&nodes, &order)).unwrap());
+        if round % 3 == 0 {
+            // Two levels, the upper one with copies of the lower one's types.
+            let upper = build_with(Builder::split(Arc::clone(&base)), &nodes, &order);
+            base = Arc::new(Btf::parse_split(upper, base).unwrap());
+        }
         let own = graph(&mut random, size, round % 2 == 0);
         // Much of it is the base's.
         let own: Vec<Node> = own

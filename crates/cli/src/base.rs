@@ -4,7 +4,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use btfkit_btf::{Btf, ByteOrder, distill};
+use btfkit_btf::{Btf, distill};
 use btfkit_encode::Base;
 use btfkit_encode::object::Object;
 
@@ -30,30 +30,36 @@ pub(crate) struct Sections {
 }
 
 impl BaseFile {
-    /// Opens the BTF in this file: raw, or the section `.BTF` of an ELF file.
+    /// Finds the BTF in this file: raw, or the section `.BTF` of an ELF file. It is opened when it is needed.
     pub(crate) fn open(path: &Path) -> Result<Self> {
+        let name = path.display().to_string();
         let mut start = [0; 4];
-        let is_elf = std::fs::File::open(path)
-            .and_then(|mut file| std::io::Read::read_exact(&mut file, &mut start))
-            .is_ok_and(|()| &start == b"\x7fELF");
-        if !is_elf {
-            return Ok(Self { path: path.into(), base: input::base(path)?.into(), build_id: None });
+        std::fs::File::open(path)
+            .and_then(|mut file| std::io::Read::read(&mut file, &mut start))
+            .map_err(|error| format!("{name}: {error}"))?;
+        if &start != b"\x7fELF" {
+            let file = path.to_path_buf();
+            let base = Base::new(name, move || input::base(&file).map_err(|error| error.to_string()));
+            return Ok(Self { path: path.into(), base, build_id: None });
         }
         // It is needed until the end, by all threads: there is nothing to gain from giving it back.
         let object: &'static Object = Box::leak(Box::new(Object::open(path)?));
-        let name = path.display();
         if object.section_by_name(".BTF.base").is_some() {
             return Err(
                 format!("{name}: is split on a distilled base (.BTF.base), and no base itself").into()
             );
         }
         let section = object.section_by_name(".BTF").ok_or_else(|| format!("{name}: has no section .BTF"))?;
-        let btf = Btf::parse(object.section_data(section.index)?).map_err(|error| match error {
-            btfkit_btf::Error::StringsFirst => format!("{name}: is split BTF, and no base itself"),
-            error => format!("{name}: {error}"),
-        })?;
-        let build_id = object.build_id().map(<[u8]>::to_vec);
-        Ok(Self { path: path.into(), base: Arc::new(btf).into(), build_id })
+        let bytes = object.section_data(section.index)?;
+        let in_messages = name.clone();
+        let base = Base::new(name, move || match Btf::parse(bytes) {
+            Ok(btf) => Ok(Arc::new(btf)),
+            Err(btfkit_btf::Error::StringsFirst) => {
+                Err(format!("{in_messages}: is split BTF, and no base itself"))
+            }
+            Err(error) => Err(format!("{in_messages}: {error}")),
+        });
+        Ok(Self { path: path.into(), base, build_id: object.build_id().map(<[u8]>::to_vec) })
     }
 
     /// Whether it is the BTF of `object`: the same file, or one with its build id.
@@ -66,20 +72,9 @@ impl BaseFile {
             || same_file().unwrap_or(false)
     }
 
-    /// Refuses objects of the other byte order.
-    pub(crate) fn check_byte_order(&self, object: &Object) -> crate::Outcome {
-        let big = self.base.btf().byte_order() == ByteOrder::Big;
-        if big == object.is_big_endian() {
-            return Ok(());
-        }
-        let order = |big| if big { "big-endian" } else { "little-endian" };
-        let (file, input) = (self.path.display(), object.path().display());
-        Err(format!("{file}: {} BTF is no base for {input}, which is {}", order(big), order(!big)).into())
-    }
-
     /// A split BTF moved onto a distilled base.
     pub(crate) fn distill(&self, split: Vec<u8>) -> Result<Sections> {
-        let split = Btf::parse_split(split, Arc::clone(self.base.btf()))?;
+        let split = Btf::parse_split(split, Arc::clone(self.base.btf()?))?;
         let distilled = distill::distill(&split)?;
         Ok(Sections { btf: distilled.split, base: Some(distilled.base) })
     }

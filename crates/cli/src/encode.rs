@@ -178,9 +178,6 @@ fn encode_one(
         base.base.begin();
     }
     let object = Object::open(input)?;
-    if let Some(base) = base {
-        base.check_byte_order(&object)?;
-    }
     if arguments.in_place {
         refuse_packed(&object)?;
     }
@@ -216,7 +213,11 @@ pub(crate) fn refuse_packed(object: &Object) -> crate::Outcome {
 /// Makes sure that an error names the file.
 pub(crate) fn named(input: &Path, error: Error) -> Box<dyn std::error::Error> {
     match error {
-        Error::Object(_) | Error::NoDebugInfo { .. } | Error::NothingToEncode { .. } => error.into(),
+        Error::Object(_)
+        | Error::Base(_)
+        | Error::ByteOrders { .. }
+        | Error::NoDebugInfo { .. }
+        | Error::NothingToEncode { .. } => error.into(),
         other => format!("{}: {other}", input.display()).into(),
     }
 }

@@ -73,6 +73,8 @@ pub struct Source<'a, 'd> {
     pub abi: Abi,
     /// What was asked for.
     pub options: &'a Options,
+    /// Number of threads.
+    pub threads: usize,
     /// Addresses and strings of split units come from their skeletons: by unit.
     pub skeletons: &'a HashMap<u32, Skeleton>,
     /// Which file `DW_FORM_GNU_ref_alt` means.
@@ -133,11 +135,7 @@ impl Source<'_, '_> {
     }
 
     fn thread_count(&self) -> usize {
-        let threads = match self.options.threads {
-            0 => std::thread::available_parallelism().map_or(1, usize::from),
-            threads => threads,
-        };
-        threads.min(self.units.len()).max(1)
+        self.threads.min(self.units.len()).max(1)
     }
 }
 

@@ -26,6 +26,17 @@ pub enum Error {
         /// How many units could not be read.
         damaged: u64,
     },
+    /// The base could not be opened: why, with its name.
+    Base(String),
+    /// The base is of the other byte order.
+    ByteOrders {
+        /// The base.
+        base: String,
+        /// Whether that is the big-endian one.
+        is_big_endian: bool,
+        /// The file.
+        file: PathBuf,
+    },
     /// The output could not be put together.
     Btf(btfkit_btf::Error),
     /// The output breaks a rule of the kernel's verifier: a defect of this program, or a file that says impossible
@@ -68,6 +79,12 @@ impl fmt::Display for Error {
                     write!(f, "; {damaged} places in the DWARF could not be read")?;
                 }
                 Ok(())
+            }
+            Self::Base(error) => f.write_str(error),
+            Self::ByteOrders { base, is_big_endian, file } => {
+                let order = |big| if big { "big-endian" } else { "little-endian" };
+                let (of_base, of_file) = (order(*is_big_endian), order(!*is_big_endian));
+                write!(f, "{base}: {of_base} BTF is no base for {}, which is {of_file}", file.display())
             }
             Self::Btf(error) => write!(f, "writing BTF: {error}"),
             Self::Refused(report) => {

@@ -107,12 +107,13 @@ pub fn encode(
     // The unit headers' walk reads a few bytes of each unit, around which the kernel maps 16 pages: 120 MB of a
     // 340 MB kernel, which would stay mapped until each unit's turn.
     release_scanned(main, &units.files[0]);
+    let total = units.units.iter().map(|unit| unit.size() as u64).sum();
+    let threads = parallel::threads(options.threads, total);
     let names = Names::new(&units.files[0].str);
-    let function_symbols = FunctionSymbols::of(main, &names, options.threads)?;
+    let function_symbols = FunctionSymbols::of(main, &names, threads)?;
     let kfuncs = functions::kfuncs(object)?;
     watch.lap("open", &mut report);
 
-    let total = units.units.iter().map(|unit| unit.size() as u64).sum();
     let done = std::sync::atomic::AtomicU64::new(0);
     let source = Source {
         object: main,
@@ -122,6 +123,7 @@ pub fn encode(
         symbols: &function_symbols,
         abi: Abi::of(main),
         options,
+        threads,
         skeletons: &units.skeletons,
         alternate_file: units.alternate,
         left_out: std::sync::atomic::AtomicUsize::new(0),
@@ -131,8 +133,10 @@ pub fn encode(
         },
     };
     let prepare_base = || options.base.as_ref().map_or(Ok(()), Base::prepare);
-    let (prepared, mut collected) = both(options.threads, prepare_base, || collect::collect(&source));
+    let (prepared, mut collected) = both(threads, prepare_base, || collect::collect(&source));
     prepared?;
+    let base = options.base.as_ref().map(Base::btf).transpose()?;
+    options.base.as_ref().map_or(Ok(()), |base| base.check_byte_order(object))?;
     for damage in &units.damage {
         *collected.damage.entry(*damage).or_default() += 1;
     }
@@ -153,7 +157,7 @@ pub fn encode(
 
     let index = collected.table.intern(&[head(Kind::Int, 1), names.intern(b"int").0, 4]);
     let (data_symbols, settled) = both(
-        options.threads,
+        threads,
         || DataSymbols::of(main, &names),
         || Settled::new(&mut collected.table, &names, &collected.units),
     );
@@ -163,7 +167,7 @@ pub fn encode(
 
     let sizes = Sizes { table: &collected.table, settled: &settled, word: u64::from(main.address_size()) };
     let (mut selection, mut choices) = both(
-        options.threads,
+        threads,
         || variables::select(&collected.variables, &data_symbols, &sizes, &names, options),
         || {
             let consistent = options.features.consistent_functions;
@@ -189,9 +193,9 @@ pub fn encode(
         functions::arena_attributes(&mut choices, &kfuncs, &mut collected.table, &names);
     }
     if options.only_variables
-        && let Some(base) = &options.base
+        && let Some(base) = base
     {
-        side_file::leave_to_base(&mut selection, base.btf(), &names, &data_symbols);
+        side_file::leave_to_base(&mut selection, base, &names, &data_symbols);
     }
     watch.lap("select", &mut report);
 
@@ -227,7 +231,7 @@ pub fn encode(
             damaged: report.damage.values().sum(),
         });
     }
-    let verdict = check::check(&bytes, options.base.as_ref().map(Base::btf), Profile::Vmlinux);
+    let verdict = check::check(&bytes, base, Profile::Vmlinux);
     if !verdict.violations.is_empty() {
         return Err(Error::Refused(Box::new(verdict)));
     }

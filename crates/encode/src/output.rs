@@ -52,7 +52,7 @@ pub fn write(facts: &Facts<'_>) -> Result<Vec<u8>> {
         *facts;
     let order = if object.is_big_endian() { ByteOrder::Big } else { ByteOrder::Little };
     let mut builder = match &options.base {
-        Some(base) => Builder::split(Arc::clone(base.btf())),
+        Some(base) => Builder::split(Arc::clone(base.btf()?)),
         None => Builder::new(order),
     };
     if options.layout && options.base.is_none() {
@@ -166,7 +166,7 @@ pub fn finish(bytes: Vec<u8>, options: &Options) -> Result<Vec<u8>> {
 /// A BTF of this encode, on its base if it has one.
 pub fn view<'a>(bytes: impl Into<Cow<'a, [u8]>>, options: &'a Options) -> Result<Btf<'a>> {
     Ok(match &options.base {
-        Some(base) => Btf::parse_split(bytes, Arc::clone(base.btf()))?,
+        Some(base) => Btf::parse_split(bytes, Arc::clone(base.btf()?))?,
         None => Btf::parse(bytes)?,
     })
 }

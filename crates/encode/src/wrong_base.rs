@@ -27,10 +27,11 @@ pub fn refuse(object: &Object, btf: &Btf<'_>, base: Option<&Base>) -> Result<()>
         return Ok(());
     }
     for (number, name) in KERNEL_STRUCTS.into_iter().enumerate() {
+        let offset = btf.find_string(name);
         // Nearly always it is the base's and stands in the output no more.
-        for own in btf.own_named(name).filter(|ty| ty.kind() == Kind::Struct) {
-            let ids = &base.kernel_structs()[number];
-            let known: Vec<Type<'_>> = ids.iter().filter_map(|&id| base.btf().get(id).ok()).collect();
+        for own in btf.types().filter(|ty| Some(ty.name_offset()) == offset && ty.kind() == Kind::Struct) {
+            let (ids, base) = (&base.kernel_structs()?[number], base.btf()?);
+            let known: Vec<Type<'_>> = ids.iter().filter_map(|&id| base.get(id).ok()).collect();
             if let Some(theirs) = known.first()
                 && known.iter().all(|known| difference(*known, own).is_some())
             {

@@ -11,10 +11,9 @@
 
 use super::classes::{Class, Classes};
 use super::cons::{Consed, Numbers, Part, Walked, walk};
-use super::record::{Link, Role, links, read, role};
-use super::strings::Strings;
+use super::record::{Link, links};
 use crate::bits::{BitSet, RankedSet};
-use crate::{Btf, Error, Kind, TypeId, error::Result};
+use crate::{Btf, Error, error::Result};
 use std::sync::Arc;
 
 /// What deduplication needs to know of a base. It is made once, and serves any number of split BTFs, from several threads
@@ -41,30 +40,18 @@ impl<'a> Base<'a> {
     /// # Errors
     /// As [`super::deduplicate`].
     pub fn new(btf: Arc<Btf<'a>>) -> Result<Self> {
-        Self::of_types(btf, None)
-    }
-
-    /// Reads what a single split BTF may be concerned with: a tenth of the work, of use to no other.
-    pub(super) fn for_one(split: &Btf<'a>, btf: Arc<Btf<'a>>) -> Result<Self> {
-        let candidates = candidates(split)?;
-        Self::of_types(btf, candidates.as_ref())
-    }
-
-    fn of_types(btf: Arc<Btf<'a>>, types: Option<&BitSet>) -> Result<Self> {
-        let Walked { classes, reference, cut, cyclic, .. } = walk(&btf, Part::Base(types))?;
+        let Walked { classes, reference, cut, cyclic, .. } = walk(&btf, Part::Base)?;
         let classes = classes.alone();
         // Counted at class + 2, then placed by class + 1, which leaves the start of each class at its own number.
         let mut starts = vec![0u32; classes.len() + 2];
-        let mut walked = 0;
-        for &class in reference.iter().filter(|class| **class != 0) {
+        for &class in &reference[1.min(reference.len())..] {
             starts[class as usize + 2] += 1;
-            walked += 1;
         }
         for index in 2..starts.len() {
             starts[index] += starts[index - 1];
         }
-        let mut members = vec![0; walked];
-        for (id, &class) in reference.iter().enumerate().filter(|(_, class)| **class != 0) {
+        let mut members = vec![0; reference.len()];
+        for (id, &class) in reference.iter().enumerate().skip(1) {
             let at = &mut starts[class as usize + 1];
             members[*at as usize] = id as u32;
             *at += 1;
@@ -101,80 +88,6 @@ impl std::fmt::Debug for Base<'_> {
     }
 }
 
-/// The types of the base that, by names, an own type of `split` may be the same as. All names in the record of such a type
-/// are names in own records, and so are those of the types that it refers to. `None` for all types: where own types refer
-/// to the base by id, their names are not all that is used.
-fn candidates(split: &Btf<'_>) -> Result<Option<BitSet>> {
-    let mut strings = Strings::new(split);
-    let mut wanted = BitSet::new(split.first_string().0.max(1) as usize);
-    wanted.insert(0);
-    let (first, first_string) = (split.first_id(), split.first_string().0);
-    let mut record = Vec::new();
-    for ty in split.types() {
-        let mut refers_to_base = false;
-        ty.for_each_reference(|id| refers_to_base |= !id.is_void() && id < first);
-        if refers_to_base {
-            return Ok(None);
-        }
-        read(ty, &mut record);
-        for name in names(&record) {
-            let name = strings.canonical(name)?;
-            if name < first_string {
-                wanted.insert(name);
-            }
-        }
-    }
-    let Some(base) = split.base() else { return Ok(None) };
-    // Of a kernel's 107,000 types, 47,000 are functions, which are nobody else's; and most others have no name, so that
-    // what they refer to decides: the first pass notes which types have wanted names, the second asks for nothing else.
-    let mut named = BitSet::new(first.0 as usize);
-    for id in 1..first.0 {
-        let ty = base.get(TypeId(id))?;
-        if ty.kind() != Kind::Func && wanted.contains(strings.canonical(ty.word(0))?) {
-            named.insert(id);
-        }
-    }
-    let mut candidates = BitSet::new(first.0 as usize);
-    for id in (1..first.0).filter(|&id| named.contains(id)) {
-        let ty = base.get(TypeId(id))?;
-        let info = ty.word(1);
-        let is_candidate = match role(strings.canonical(ty.word(0))?, info) {
-            Role::Definition | Role::Forward => true,
-            Role::Own => false,
-            Role::Content => {
-                let mut all = Ok(true);
-                links(info, |link, index| {
-                    if !matches!(all, Ok(true)) {
-                        return;
-                    }
-                    let word = ty.word(index);
-                    all = match link {
-                        Link::Name => strings.canonical(word).map(|name| wanted.contains(name)),
-                        Link::Reference if word >= first.0 => Err(Error::NoSuchType(TypeId(word))),
-                        Link::Reference => Ok(word == 0 || named.contains(word)),
-                    };
-                });
-                all?
-            }
-        };
-        if is_candidate {
-            candidates.insert(id);
-        }
-    }
-    Ok(Some(candidates))
-}
-
-/// The names in a record.
-fn names(record: &[u32]) -> impl Iterator<Item = u32> {
-    let mut names = Vec::new();
-    links(record[1], |link, index| {
-        if link == Link::Name {
-            names.push(record[index]);
-        }
-    });
-    names.into_iter()
-}
-
 /// Finds the classes of the own types of `btf`, and what of its base matters to them.
 ///
 /// # Errors
@@ -183,7 +96,7 @@ pub(super) fn select<'b>(btf: &'b Btf<'b>, base: &'b Base<'b>) -> Result<Consed<
     if !btf.base().is_some_and(|own| Arc::ptr_eq(own, &base.btf)) {
         return Err(Error::BasesDiffer);
     }
-    let Walked { strings, classes, reference, cut, .. } = walk(btf, Part::Own(base))?;
+    let Walked { strings, classes, reference, cut, .. } = walk(btf, Part::Own(Some(base)))?;
     let mut selection = Selection::new(btf, base, &classes);
     selection.own(&reference, &cut);
     let numbers = selection.number()?;
@@ -195,7 +108,7 @@ pub(super) fn select<'b>(btf: &'b Btf<'b>, base: &'b Base<'b>) -> Result<Consed<
     let mut cuts: Vec<(u32, Class)> = Vec::with_capacity(cut.len() * 2);
     for (number, &id) in numbers.base_ids.iter().enumerate() {
         // Types at the edge are not told apart.
-        if !selection.edge.contains(id)
+        if selection.selected.contains(id)
             && let Some(class) = base.content(id)
         {
             cuts.push((number as u32, local.number(class)));
@@ -214,14 +127,14 @@ struct Selection<'b> {
     is_used: BitSet,
     /// Classes of own types and of selected ones of the base.
     used: Vec<Class>,
-    /// Types of the base that only selected ones refer to.
-    edge: BitSet,
+    /// The types of the base that own ones may be the same as.
+    selected: BitSet,
 }
 
 impl<'b> Selection<'b> {
     fn new(btf: &'b Btf<'b>, base: &'b Base<'b>, classes: &Classes<'_>) -> Self {
-        let edge = BitSet::new(base.reference.len());
-        Self { btf, base, is_used: BitSet::new(classes.len()), used: Vec::new(), edge }
+        let selected = BitSet::new(base.reference.len());
+        Self { btf, base, is_used: BitSet::new(classes.len()), used: Vec::new(), selected }
     }
 
     fn use_class(&mut self, class: Class) {
@@ -250,33 +163,18 @@ impl<'b> Selection<'b> {
     /// Takes the base's types of these classes, with what they refer to, and gives them numbers.
     fn number(&mut self) -> Result<Numbers> {
         let base = self.base;
-        let mut ids = Vec::new();
         let classes = base.classes.len() as Class;
+        let mut ids = Vec::new();
         for &class in self.used.iter().filter(|&&class| class < classes) {
             ids.extend_from_slice(base.members(class));
         }
-        let mut selected = BitSet::new(base.reference.len());
-        for &id in &ids {
-            selected.insert(id);
-        }
-        for index in 0..ids.len() {
-            let id = ids[index];
+        for id in ids {
+            self.selected.insert(id);
             if let Some(class) = base.content(id) {
                 self.use_class(class);
             }
-            base.btf.get(TypeId(id))?.for_each_reference(|child| {
-                if !child.is_void() && !selected.contains(child.0) && self.edge.insert(child.0) {
-                    ids.push(child.0);
-                }
-            });
         }
-        ids.push(0);
-        ids.sort_unstable();
-        let mut by_id = vec![0; base.reference.len()];
-        for (number, &id) in ids.iter().enumerate() {
-            by_id[id as usize] = number as u32;
-        }
-        Ok(Numbers { base_ids: ids, by_id })
+        Numbers::of(&base.btf, &self.selected)
     }
 }
 

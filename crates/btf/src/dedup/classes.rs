@@ -106,6 +106,12 @@ impl<'b> Classes<'b> {
         self.last
     }
 
+    /// The class of these words in this table alone, if they have one.
+    #[inline]
+    pub(super) fn find_known(&self, words: &[u32]) -> Option<Class> {
+        self.probe(words, self.hash(words)).ok()
+    }
+
     fn find(&mut self, words: &[u32]) -> Class {
         let tag = self.hash(words);
         if let Some(Ok(class)) = self.base.map(|base| base.probe(words, tag)) {

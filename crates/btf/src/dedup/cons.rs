@@ -15,7 +15,7 @@ use super::base::Base;
 use super::classes::{Class, Classes};
 use super::record::{Link, Role, links, read, role, tag_kind};
 use super::strings::Strings;
-use crate::bits::BitSet;
+use crate::bits::{BitSet, RankedSet};
 use crate::{Btf, Error, Kind, Type, TypeId, error::Result};
 use hashbrown::DefaultHashBuilder;
 use std::hash::BuildHasher;
@@ -43,8 +43,29 @@ pub(super) struct Consed<'b> {
 pub(super) struct Numbers {
     /// The ids of the base, ascending, `void` first.
     pub(super) base_ids: Vec<u32>,
-    /// By id of the base: its number; 0 if it does not matter.
-    pub(super) by_id: Vec<u32>,
+    base: RankedSet,
+}
+
+impl Numbers {
+    /// Numbers for `selected` types of a base, `void`, and all that these refer to.
+    pub(super) fn of(base: &Btf<'_>, selected: &BitSet) -> Result<Self> {
+        let mut matters = BitSet::new(base.next_id().0 as usize);
+        matters.insert(0);
+        for id in selected.iter() {
+            matters.insert(id);
+            base.get(TypeId(id))?.for_each_reference(|child| {
+                matters.insert(child.0);
+            });
+        }
+        let base = RankedSet::new(matters);
+        Ok(Self { base_ids: base.iter().collect(), base })
+    }
+
+    /// The number of a type of the base; 0 if it does not matter.
+    #[inline]
+    pub(super) fn of_base(&self, id: u32) -> u32 {
+        self.base.rank(id).unwrap_or(0)
+    }
 }
 
 impl<'b> Consed<'b> {
@@ -86,7 +107,7 @@ impl<'b> Consed<'b> {
         let Some(numbers) = &self.numbers else { return id };
         match id.checked_sub(self.btf.first_id().0) {
             Some(own) => self.first_own + own,
-            None => numbers.by_id[id as usize],
+            None => numbers.of_base(id),
         }
     }
 }
@@ -122,53 +143,37 @@ pub(super) enum Part<'b> {
     /// All of a BTF that stands alone.
     Whole,
     /// A base with its bases. Its functions are of no interest: a function belongs to its object, whatever functions
-    /// the base has; and they are a third of a kernel's types. Of the others all, or those in a set and what they need.
-    Base(Option<&'b BitSet>),
-    /// The own types of a split BTF.
-    Own(&'b Base<'b>),
+    /// the base has; and they are a third of a kernel's types.
+    Base,
+    /// The own types of a split BTF. They refer to types of the base only when it is given.
+    Own(Option<&'b Base<'b>>),
 }
 
 /// Finds the classes of types.
 pub(super) fn walk<'b>(btf: &'b Btf<'b>, part: Part<'b>) -> Result<Walked<'b>> {
-    let base = if let Part::Own(base) = part { Some(base) } else { None };
-    let end = btf.next_id().0;
-    let first = base.map_or(0, |_| btf.first_id().0);
-    let count = (end - first) as usize;
-    let only = if let Part::Base(types) = part { types } else { None };
-    // Room for more than there will be costs a single module a page fault for each class.
-    let expected = only.map_or(count, BitSet::len);
+    let (first, base, functions) = match part {
+        Part::Whole => (0, None, true),
+        Part::Base => (0, None, false),
+        Part::Own(base) => (btf.first_id().0, base, true),
+    };
+    let count = (btf.next_id().0 - first) as usize;
     let classes = match base {
-        Some(base) => Classes::after(&base.classes, expected),
-        None => Classes::new(DefaultHashBuilder::default().hash_one(2u32), expected),
+        Some(base) => Classes::after(&base.classes, count),
+        None => Classes::new(DefaultHashBuilder::default().hash_one(2u32), count),
     };
-    let mut walk = Walk {
-        btf,
-        base,
-        functions: !matches!(part, Part::Base(_)),
-        first,
-        end,
-        strings: Strings::new(btf),
-        classes,
-        reference: vec![0; count],
-        cut: Vec::new(),
-        cyclic: None,
-        cyclic_types: Vec::new(),
-        stack: Vec::new(),
-        record: Vec::new(),
-    };
-    for id in first.max(1)..end {
-        if only.is_some_and(|only| !only.contains(id)) {
-            continue;
-        }
-        walk.visit(id, false)?;
-        while let Some(entry) = walk.stack.pop() {
-            walk.visit(entry & !LEAVE, entry & LEAVE != 0)?;
-        }
-    }
-    walk.finish_cyclic()?;
-    let Walk { strings, classes, reference, mut cut, cyclic, .. } = walk;
-    cut.sort_unstable();
-    Ok(Walked { strings, classes, reference, cut, cyclic })
+    let walk = Walk { base, functions, first, ..Walk::new(btf, classes, vec![0; count]) };
+    walk.types(first.max(1)..btf.next_id().0)
+}
+
+/// Goes on with the definitions and forward declarations of a base among `ids`, and what they need: those of its types that
+/// have a class have it in `reference`, as one of `classes`.
+pub(super) fn walk_definitions<'b>(
+    base: &'b Btf<'b>,
+    classes: Classes<'b>,
+    reference: Vec<Class>,
+    ids: impl Iterator<Item = u32>,
+) -> Result<Walked<'b>> {
+    Walk { functions: false, ..Walk::new(base, classes, reference) }.types(ids)
 }
 
 struct Walk<'b> {
@@ -205,6 +210,38 @@ enum Children {
 }
 
 impl<'b> Walk<'b> {
+    fn new(btf: &'b Btf<'b>, classes: Classes<'b>, reference: Vec<Class>) -> Self {
+        Self {
+            btf,
+            base: None,
+            functions: true,
+            first: 0,
+            end: btf.next_id().0,
+            strings: Strings::new(btf),
+            classes,
+            reference,
+            cut: Vec::new(),
+            cyclic: None,
+            cyclic_types: Vec::new(),
+            stack: Vec::new(),
+            record: Vec::new(),
+        }
+    }
+
+    /// Walks these types.
+    fn types(mut self, ids: impl Iterator<Item = u32>) -> Result<Walked<'b>> {
+        for id in ids {
+            self.visit(id, false)?;
+            while let Some(entry) = self.stack.pop() {
+                self.visit(entry & !LEAVE, entry & LEAVE != 0)?;
+            }
+        }
+        self.finish_cyclic()?;
+        self.cut.sort_unstable();
+        let Self { strings, classes, reference, cut, cyclic, .. } = self;
+        Ok(Walked { strings, classes, reference, cut, cyclic })
+    }
+
     /// Gives `id` its class when all its children have theirs; else stacks it and them.
     fn visit(&mut self, id: u32, leaving: bool) -> Result<()> {
         let ty = self.btf.get(TypeId(id))?;

@@ -58,6 +58,7 @@ mod refine;
 mod represent;
 mod rewrite;
 mod signature;
+mod single;
 mod strings;
 mod suspects;
 
@@ -112,7 +113,10 @@ pub struct Ambiguity {
 /// overlap so much that comparing them would take quadratic time.
 pub fn deduplicate(btf: &Btf<'_>) -> Result<Deduplication> {
     match btf.base() {
-        Some(base) => deduplicate_on(btf, &Base::for_one(btf, base.clone())?),
+        Some(base) => match single::select(btf, base)? {
+            Some(consed) => finish(consed),
+            None => deduplicate_on(btf, &Base::new(base.clone())?),
+        },
         None => finish(cons::cons(btf)?),
     }
 }

@@ -52,10 +52,10 @@ impl Consed<'_> {
 /// The classes that an ambiguous name can be reached from, itself included.
 ///
 /// Types come after what they refer to, but for leaves, so that a few passes over the classes in order find nearly all;
-/// who refers to whom, which takes as long to gather as two passes, is only asked for when passes go on finding more (in
-/// nearly all modules they do).
+/// who refers to whom, which takes as long to gather as two passes, is only asked for when passes go on finding more. In
+/// nearly all modules they do.
 fn suspect_classes(consed: &Consed<'_>, ambiguous: &[Class]) -> BitSet {
-    const PASSES: usize = 2;
+    let passes = if consed.numbers.is_none() { 2 } else { 0 };
     let classes = &consed.classes;
     let count = classes.len();
     // The leaf under which a definition's class is seen.
@@ -67,8 +67,8 @@ fn suspect_classes(consed: &Consed<'_>, ambiguous: &[Class]) -> BitSet {
     for &class in ambiguous {
         suspects.insert(class);
     }
-    let mut found = Vec::new();
-    for _ in 0..PASSES {
+    let mut found = ambiguous.to_vec();
+    for _ in 0..passes {
         found.clear();
         for class in 1..count as Class {
             let mut suspect = false;

@@ -31,6 +31,8 @@ struct Outcome {
 /// others are done.
 pub(super) fn run(arguments: &Arguments, options: &Options, base: Option<&BaseFile>) -> crate::Outcome {
     let outputs = outputs(arguments)?;
+    // What is wrong with it is told once, and not for each input.
+    base.map_or(Ok(()), |file| file.base.btf().map(drop))?;
     if let Some(directory) = &arguments.output_dir {
         std::fs::create_dir_all(directory).map_err(|error| format!("{}: {error}", directory.display()))?;
     }
@@ -125,9 +127,6 @@ fn encode(
     output: Option<&Path>,
 ) -> Result<Report, Box<dyn std::error::Error>> {
     let object = Object::open(input)?;
-    if let Some(base) = base {
-        base.check_byte_order(&object)?;
-    }
     if arguments.in_place {
         refuse_packed(&object)?;
     }

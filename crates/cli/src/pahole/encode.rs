@@ -20,9 +20,6 @@ pub(super) fn run(encoding: &Encoding) -> crate::Outcome {
     for input in &encoding.inputs {
         let object = Object::open(input)?;
         let is_own_base = base.as_ref().is_some_and(|base| base.is_of(&object));
-        if let Some(base) = &base {
-            base.check_byte_order(&object)?;
-        }
         if encoding.detached.is_none() {
             crate::encode::refuse_packed(&object)?;
             if is_own_base {

@@ -10,6 +10,7 @@ mod fast;
 mod fixtures;
 mod fuzz_smoke;
 mod kernel;
+mod machine;
 mod real;
 mod test;
 mod verdict;

@@ -23,6 +23,7 @@ use crate::machine::Machine;
 use crate::real::have;
 use crate::verdict::Tally;
 use build::{Built, Programs};
+pub(crate) use examine::section;
 use guest::Guest;
 use source::Source;
 

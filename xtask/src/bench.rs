@@ -2,6 +2,8 @@
 
 mod modules;
 
+pub(crate) use modules::modules_in;
+
 use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};

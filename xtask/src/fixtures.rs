@@ -7,6 +7,8 @@
 pub(crate) mod apt;
 pub(crate) mod cache;
 mod dumps;
+pub(crate) mod headers;
+pub(crate) mod image;
 mod kernel;
 mod peer;
 

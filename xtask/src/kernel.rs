@@ -5,7 +5,6 @@ pub(crate) mod demo;
 mod examine;
 mod guest;
 mod kdump;
-mod machine;
 mod source;
 mod table;
 mod tree;
@@ -20,11 +19,12 @@ use crate::bench;
 use crate::command;
 use crate::fixtures::apt::Apt;
 use crate::fixtures::cache;
+use crate::machine::Machine;
 use crate::real::have;
 use crate::verdict::Tally;
 use build::{Built, Programs};
+pub(crate) use examine::section;
 use guest::Guest;
-use machine::Machine;
 use source::Source;
 
 /// What the build, the guest and its programs need beyond a compiler: a file that shows it is there, and its package.
@@ -47,6 +47,10 @@ const NEEDED: [(&str, &str); 17] = [
     ("/usr/include/bpf/libbpf.h", "libbpf-dev"),
     ("/usr/include/linux/bpf.h", "linux-libc-dev"),
 ];
+
+/// The firmware's configuration device, which the small kernel, without ACPI, does not find by itself: the dump's VMCOREINFO
+/// passes through it.
+const FIRMWARE: &str = "qemu_fw_cfg.ioport=12@0x510:0:1:4";
 
 /// The module with the variables of vmlinux.
 const EXTRA: &str = "vmlinux_btf_extra";
@@ -182,7 +186,8 @@ fn dump(built: &Built, mode: Mode) -> Result<String> {
         let initrd = guest.initrd(built, mode)?;
         let machine = Machine::boot(&initrd.boot(&built.image(mode), "guest: idle"))?;
         initrd.judge(&machine.transcript())?;
-        machine.dump(&file("elf"), &file("kdump"))?;
+        machine.dump_elf(&file("elf"))?;
+        machine.dump_compressed(&file("kdump"))?;
         fs::write(file("txt"), machine.transcript())?;
     }
     let size = |extension: &str| fs::metadata(file(extension)).map(|data| data.len());

@@ -1,4 +1,4 @@
-//! What developers of btfkit run: `cargo xtask test|fixtures|compare|bench|dist|kernel|demo-dump|fuzz-smoke`.
+//! What developers of btfkit run: `cargo xtask test|fixtures|compare|bench|dist|kernel|modules|demo-dump|fuzz-smoke`.
 //!
 //! One file per subcommand. The checks against real kernels are in `real/`, what they need from Debian in `fixtures/`.
 
@@ -10,6 +10,8 @@ mod fast;
 mod fixtures;
 mod fuzz_smoke;
 mod kernel;
+mod machine;
+mod modules;
 mod real;
 mod test;
 mod verdict;
@@ -35,6 +37,7 @@ enum Task {
     Dist(dist::Arguments),
     FuzzSmoke(fuzz_smoke::Arguments),
     Kernel(kernel::Arguments),
+    Modules(modules::Arguments),
     DemoDump(kernel::demo::Arguments),
 }
 
@@ -47,6 +50,7 @@ fn main() -> ExitCode {
         Task::Dist(arguments) => dist::run(&arguments),
         Task::FuzzSmoke(arguments) => fuzz_smoke::run(&arguments),
         Task::Kernel(arguments) => kernel::run(&arguments),
+        Task::Modules(arguments) => modules::run(&arguments),
         Task::DemoDump(arguments) => kernel::demo::run(&arguments),
     };
     outcome.unwrap_or_else(|error| {

@@ -6,13 +6,16 @@ mod allowance;
 mod debug;
 mod determinism;
 mod distill;
+mod dkms;
 mod dump;
 mod encoder;
 mod front;
 mod header;
 mod kernel_verifier;
 mod layout;
+pub(crate) mod loading;
 mod minimize;
+mod module_peer;
 mod modules;
 mod peer;
 mod readers;
@@ -39,6 +42,16 @@ struct Peers {
     libbpf: Result<Libbpf>,
 }
 
+impl Peers {
+    fn fetch(folder: &Path) -> Self {
+        Self {
+            pahole: Pahole::fetch(),
+            bpftool: crate::fixtures::bpftool(),
+            libbpf: crate::fixtures::libbpf().and_then(|()| Libbpf::compile(folder)),
+        }
+    }
+}
+
 /// A kernel that has been encoded.
 #[derive(Debug)]
 struct Subject<'r> {
@@ -49,7 +62,12 @@ struct Subject<'r> {
     folder: &'r Path,
     /// The raw BTF that the checks are about.
     btf: PathBuf,
+    /// Where to list how its modules differ from pahole's.
+    listing: Option<&'r Path>,
 }
+
+/// A check: what it found, or why it failed or cannot run.
+type Check = fn(&Subject<'_>) -> Result<String>;
 
 pub(crate) fn run(tally: &mut Tally, btfkit: Option<&Path>) {
     let kernels = fetch_all();
@@ -65,11 +83,7 @@ pub(crate) fn run(tally: &mut Tally, btfkit: Option<&Path>) {
     let (Some(encoder), Ok(folder)) = (encoder, tempfile::tempdir()) else {
         return tally.skip("real tier", "there is no btfkit to test, or no room for its output");
     };
-    let peers = Peers {
-        pahole: Pahole::fetch(),
-        bpftool: crate::fixtures::bpftool(),
-        libbpf: crate::fixtures::libbpf().and_then(|()| Libbpf::compile(folder.path())),
-    };
+    let peers = Peers::fetch(folder.path());
     crate::kernel::check_and_dump(tally, encoder.program());
     for (package, kernel) in kernels {
         match kernel {
@@ -113,6 +127,29 @@ pub(crate) fn run_debug(tally: &mut Tally, btfkit: Option<&Path>) {
     }
 }
 
+/// Everything that is checked of modules, on all of a kernel's.
+pub(crate) fn run_modules(
+    tally: &mut Tally,
+    kernel: &Kernel,
+    btfkit: &Path,
+    listing: Option<&Path>,
+) -> Result<()> {
+    let (encoder, folder) = (Encoder::new(btfkit.to_path_buf()), tempfile::tempdir()?);
+    let peers = Peers::fetch(folder.path());
+    let btf = folder.path().join("vmlinux.btf");
+    encoder.encode(&kernel.vmlinux, &btf, &[])?;
+    let subject = Subject { kernel, encoder: &encoder, peers: &peers, folder: folder.path(), btf, listing };
+    for (name, check) in OF_MODULES.into_iter().chain([("modules as pahole's", modules::as_pahole as Check)])
+    {
+        tally.check(&format!("{}: {name}", kernel.label), || check(&subject));
+    }
+    Ok(())
+}
+
+/// What is checked of a kernel's modules, be it all or some.
+const OF_MODULES: [(&str, Check); 2] =
+    [("modules", modules::check), ("modules in their kernel", modules::in_their_kernel)];
+
 /// Why no kernel can be had at all, if so.
 fn none_available<K>(kernels: &[(K, Result<Kernel>)]) -> Option<String> {
     let mut reasons = kernels.iter().map(|(_, kernel)| match kernel {
@@ -135,8 +172,8 @@ fn check_kernel(tally: &mut Tally, kernel: &Kernel, encoder: &Encoder, peers: &P
     if !encoded {
         return;
     }
-    let subject = Subject { kernel, encoder, peers, folder: &folder, btf };
-    let mut check = |name: &str, check: fn(&Subject<'_>) -> Result<String>| {
+    let subject = Subject { kernel, encoder, peers, folder: &folder, btf, listing: None };
+    let mut check = |name: &str, check: Check| {
         tally.check(&format!("{label}: {name}"), || check(&subject));
     };
     check("kernel verifier", in_kernel);
@@ -158,7 +195,8 @@ fn check_kernel(tally: &mut Tally, kernel: &Kernel, encoder: &Encoder, peers: &P
     }
     check("minimised BTF serves libbpf as the full one", minimize::check);
     if !kernel.modules.is_empty() {
-        check("modules", modules::check);
+        OF_MODULES.into_iter().for_each(|(name, of_modules)| check(name, of_modules));
+        check("side file under DKMS", dkms::check);
         check("modules on a distilled base", distill::check);
         check("modules merged as libbpf merges them", rewrite::modules);
     }

@@ -66,6 +66,8 @@ struct Module {
     base_bytes: usize,
     /// Bytes of the side file.
     bytes: usize,
+    /// POSIX `cksum` of the side file.
+    checksum: u32,
     variables: usize,
     files: Vec<String>,
 }
@@ -81,6 +83,7 @@ pub(crate) fn run(arguments: &Arguments) -> crate::Outcome {
         base_checksum: posix_checksum(&base),
         base_bytes: base.len(),
         bytes: side.len(),
+        checksum: posix_checksum(&side),
         variables,
         files: Vec::new(),
     };
@@ -205,13 +208,18 @@ impl Module {
         [makefile, kbuild, dkms, readme, (format!("{}.c", self.name), source)]
     }
 
+    /// The module's version, which says what it stands on and what it carries. DKMS tells side files apart by it.
+    fn version(&self) -> String {
+        format!("{}.{}", self.base_checksum, self.checksum)
+    }
+
     fn fill(&self, text: &str) -> String {
         let pattern: String = self.kernel.chars().map(escaped).collect();
         text.replace("@NAME@", &self.name)
             .replace("@KERNEL@", &self.kernel)
             .replace("@KERNEL_PATTERN@", &pattern)
             .replace("@CKSUM@", &format!("{} {}", self.base_checksum, self.base_bytes))
-            .replace("@VERSION@", &format!("{}.{}", self.base_checksum, self.bytes))
+            .replace("@VERSION@", &self.version())
             .replace("@VARIABLES@", &self.variables.to_string())
     }
 }
@@ -270,6 +278,7 @@ mod tests {
             base_checksum: 1,
             base_bytes: 2,
             bytes: 3,
+            checksum: 5,
             variables: 4,
             files: Vec::new(),
         };

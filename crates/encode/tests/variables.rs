@@ -126,6 +126,15 @@ fn places() {
             ..Row::PLAIN
         },
         Row {
+            name: "a section of a relocatable file may have an address, which means nothing",
+            source: "struct k { long a, b; }; extern struct k third; struct k *p(void) { return &third; } long first[3] = {1}; \
+                     static long second = 2; __attribute__((weak)) struct k third = {3}; long *f(void) { return &second; }",
+            with: &["gcc -g -fno-pie"],
+            link: "gcc -nostdlib -r -Wl,--section-start=.data=8",
+            expect: &["section .data { first @8 +24, second @32 +8, third @40 +16 }"],
+            ..Row::PLAIN
+        },
+        Row {
             name: "common symbols of relocatable files are variables",
             source: "int x; static int y; int *p(void) { return &y; }",
             with: &["gcc -g -fcommon"],

@@ -50,7 +50,7 @@ pub(crate) fn is_elf(start: &[u8]) -> bool {
 }
 
 impl ElfCore {
-    pub(crate) fn open(file: DumpFile) -> Result<Self> {
+    pub(crate) fn open(mut file: DumpFile) -> Result<Self> {
         let header = file.bytes(0, 64, "the ELF header")?;
         if header[4] != 2 {
             return Err(
@@ -91,6 +91,10 @@ impl ElfCore {
                 }
                 _ => {}
             }
+        }
+        // procfs has two: that of the running kernel, and /proc/vmcore.
+        if !notes.iter().any(Note::is_of_kcore) {
+            file.hold_still()?;
         }
         let wraps = |segment: &Segment| {
             let starts =

@@ -17,7 +17,8 @@ pub(crate) struct DumpFile {
     length: u64,
     /// In bytes; of the file itself. No structure of a dump is longer.
     stored_length: u64,
-    /// `/proc/kcore`: the length says nothing, and memory may go away while it is read.
+    /// A file of procfs, until it proves to be none of a running kernel's: the length of `/proc/kcore` says nothing, and
+    /// memory may go away while it is read.
     live: bool,
     extents: Option<Extents>,
 }
@@ -79,6 +80,17 @@ impl DumpFile {
 
     pub(crate) fn is_live(&self) -> bool {
         self.live
+    }
+
+    /// Says that the memory in here is not that of the running kernel: procfs has `/proc/vmcore`, too, where a capture kernel
+    /// shows what the one before it has left. Its length is what the system says.
+    pub(crate) fn hold_still(&mut self) -> Result<()> {
+        if let (true, Content::File(file)) = (self.live, &self.content) {
+            let metadata = file.metadata().map_err(|error| Error::io(&self.path, &error))?;
+            (self.length, self.stored_length) = (metadata.len(), metadata.len());
+            self.live = false;
+        }
+        Ok(())
     }
 
     pub(crate) fn is_flattened(&self) -> bool {

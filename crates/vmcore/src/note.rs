@@ -50,7 +50,15 @@ pub(crate) fn parse(mut bytes: &[u8], order: ByteOrder) -> Vec<Note> {
     notes
 }
 
+/// `NT_TASKSTRUCT`: the reader's own task. Only `/proc/kcore` has this note, on every machine (`fs/proc/kcore.c`).
+const TASKSTRUCT: u32 = 4;
+
 impl Note {
+    /// Whether a file with this note is `/proc/kcore`.
+    pub(crate) fn is_of_kcore(&self) -> bool {
+        self.name == b"CORE" && self.kind == TASKSTRUCT
+    }
+
     /// The registers in this note, if it is one of a processor's registers.
     pub fn prstatus(&self, machine: Machine, order: ByteOrder) -> Option<PrStatus> {
         if self.name != b"CORE" || self.kind != PRSTATUS {

@@ -115,7 +115,8 @@ impl Modules {
     }
 }
 
-fn modules_in(folder: &Path) -> Result<Vec<PathBuf>> {
+/// The modules in a folder, sorted by name.
+pub(crate) fn modules_in(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut modules = Vec::new();
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();

@@ -6,6 +6,7 @@ use std::fmt;
 use btfkit_btf::{Btf, Kind, Linkage, SectionEntry, Type, TypeId};
 use serde::Serialize;
 
+use super::difference::Difference;
 use super::text::{Renderer, keyword};
 
 /// What a definition defines.
@@ -74,6 +75,15 @@ pub(crate) struct Census {
 }
 
 impl Census {
+    /// Whether there is the definition that only one side of a difference has.
+    pub(crate) fn has(&self, difference: &Difference) -> bool {
+        let texts = self.classes.get(&difference.class).and_then(|names| names.get(&difference.name));
+        match (&difference.a, &difference.b) {
+            (Some(text), None) | (None, Some(text)) => texts.is_some_and(|texts| texts.contains_key(text)),
+            _ => false,
+        }
+    }
+
     /// Counts the definitions of a BTF.
     pub(crate) fn of(btf: &Btf<'_>, options: Options) -> Self {
         let places = places(btf);

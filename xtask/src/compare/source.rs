@@ -25,6 +25,10 @@ impl Source {
         Ok(Self { btf: btf.with_context(|| format!("{} is no valid BTF", file.display()))? })
     }
 
+    pub(crate) fn into_btf(self) -> Btf<'static> {
+        self.btf
+    }
+
     pub(crate) fn btf(&self) -> &Btf<'static> {
         &self.btf
     }

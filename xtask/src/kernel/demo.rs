@@ -1,9 +1,8 @@
 //! `cargo xtask demo-dump`: the dump that the program carries for its demo.
 
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, symlink};
-use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::path::PathBuf;
+use std::process::ExitCode;
 
 use anyhow::{Context, Result, ensure};
 use btfkit_encode::atomic_file::atomic_write;
@@ -11,10 +10,11 @@ use btfkit_kernel::expression::evaluate;
 use btfkit_kernel::{Kernel, Options, Value};
 use btfkit_vmcore::Dump;
 
-use super::build::{self, Built, Programs};
-use super::machine::{Boot, Machine};
+use super::build::{self, Programs};
 use super::source::Source;
-use super::{Mode, data, guest, install_needed, kdump};
+use super::{FIRMWARE, Mode, data, install_needed, kdump};
+use crate::machine::root::Root;
+use crate::machine::{Boot, Machine};
 use crate::{bench, command};
 
 /// Crash the small kernel that has its variables in its BTF, and keep its memory as the dump of the demo.
@@ -41,12 +41,18 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let built = build::build(&Source::fetch()?, &Programs::install(&program)?)?;
     let folder = tempfile::tempdir()?;
     let (elf, initrd) = (folder.path().join("elf"), folder.path().join("initrd"));
-    pack(&built, &folder.path().join("root"), &initrd)?;
+    let root = Root::new(&folder.path().join("root"), &fs::read_to_string(data().join("crash"))?)?;
+    for name in MODULES {
+        root.install_module(&built.module(Mode::Builtin, name), name, &[])?;
+    }
+    root.pack(&initrd)?;
     let machine = Machine::boot(&Boot {
         image: &built.image(Mode::Builtin),
         initrd: &initrd,
+        processor: "max",
         memory_mib: MEMORY_MIB,
-        parameters: "panic=0 ",
+        parameters: &format!("panic=0 {FIRMWARE}"),
+        port: None,
         awaited: "---[ end Kernel panic - not syncing: sysrq triggered crash",
     })?;
     machine.dump_elf(&elf)?;
@@ -75,24 +81,6 @@ fn system(kernel: &Kernel) -> Result<Vec<u8>> {
     Ok(kernel.memory().bytes(address, kdump::UTSNAME)?)
 }
 
-/// An initial file system with as little as will do.
-fn pack(built: &Built, root: &Path, file: &Path) -> Result<()> {
-    for folder in ["bin", "proc", "sys", "dev", "modules"] {
-        fs::create_dir_all(root.join(folder))?;
-    }
-    fs::copy(command::require("busybox")?, root.join("bin/busybox")).context("cannot copy busybox")?;
-    symlink("busybox", root.join("bin/sh"))?;
-    fs::copy(data().join("crash"), root.join("init")).context("cannot copy init")?;
-    fs::set_permissions(root.join("init"), fs::Permissions::from_mode(0o755))?;
-    for name in MODULES {
-        let module = built.module(Mode::Builtin, name);
-        let mut strip = Command::new(command::require("objcopy")?);
-        strip.arg("--strip-debug").arg(&module).arg(root.join("modules").join(format!("{name}.ko")));
-        command::output(&mut strip).with_context(|| format!("cannot copy {}", module.display()))?;
-    }
-    guest::pack(root, file)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -103,6 +91,6 @@ mod tests {
         for name in MODULES {
             assert!(init.contains(&format!("insmod /modules/{name}.ko")), "{name}");
         }
-        assert!(init.contains(super::super::machine::BOOTED));
+        assert!(init.contains(crate::machine::BOOTED));
     }
 }

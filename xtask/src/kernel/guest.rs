@@ -1,16 +1,16 @@
 //! What the guest runs, and what it has to say.
 
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Result, bail, ensure};
 use tempfile::TempDir;
 
 use super::build::Built;
-use super::machine::Boot;
-use super::{CARRIER, EXTRA, FOREIGN, Mode, data};
+use super::{CARRIER, EXTRA, FIRMWARE, FOREIGN, Mode, data};
+use crate::machine::Boot;
+use crate::machine::root::Root;
 use crate::{command, dist};
 
 /// The programs of the guest, compiled.
@@ -54,44 +54,27 @@ impl Guest {
 
     /// The initial file system for a kernel.
     pub(crate) fn initrd(&self, built: &Built, mode: Mode) -> Result<Initrd> {
-        let root = self.folder.path().join(format!("root-{}", mode.letter()));
-        fs::create_dir_all(root.join("bin"))?;
-        fs::create_dir_all(root.join("modules"))?;
-        let install = |from: &Path, to: &str| -> Result<()> {
-            let to = root.join(to);
-            fs::create_dir_all(to.parent().context("a file lies in a folder")?)?;
-            fs::copy(from, &to).with_context(|| format!("cannot copy {}", from.display()))?;
-            Ok(())
-        };
-        install(&data().join("init"), "init")?;
-        fs::set_permissions(root.join("init"), fs::Permissions::from_mode(0o755))?;
-        install(&command::require("busybox")?, "bin/busybox")?;
-        symlink("busybox", root.join("bin/sh"))?;
+        let folder = self.folder.path().join(format!("root-{}", mode.letter()));
+        let root = Root::new(&folder, &fs::read_to_string(data().join("init"))?)?;
         for program in ["load-btf", "trace", "btfkit"] {
-            install(&self.folder.path().join(program), &format!("bin/{program}"))?;
+            root.install(&self.folder.path().join(program), &format!("bin/{program}"))?;
         }
         for program in ["percpu.o", "global.o"] {
-            install(&self.folder.path().join(program), program)?;
+            root.install(&self.folder.path().join(program), program)?;
         }
-        let bpftool = crate::fixtures::bpftool()?;
-        install(&bpftool, "bin/bpftool")?;
-        for library in libraries(&bpftool)? {
-            install(&library, library.to_string_lossy().trim_start_matches('/'))?;
-        }
+        root.install_program(&crate::fixtures::bpftool()?)?;
         let tasks = tasks(built, mode)?;
         for task in &tasks {
             let Some((name, file)) = task.module(built, mode) else { continue };
-            let mut strip = Command::new(command::require("objcopy")?);
-            strip.arg("--strip-debug").arg(&file).arg(root.join("modules").join(format!("{name}.ko")));
-            command::output(&mut strip).with_context(|| format!("cannot copy {}", file.display()))?;
+            root.install_module(&file, &name, &[])?;
             if matches!(task, Task::Carrier) {
-                install(&built.outside(&format!("{CARRIER}.btf")), "carrier.btf")?;
+                root.install(&built.outside(&format!("{CARRIER}.btf")), "carrier.btf")?;
             }
         }
         let lines: String = tasks.iter().map(|task| task.line() + "\n").collect();
-        fs::write(root.join("expect"), lines)?;
+        fs::write(root.path("expect"), lines)?;
         let file = self.folder.path().join(format!("initrd-{}.gz", mode.letter()));
-        pack(&root, &file)?;
+        root.pack(&file)?;
         Ok(Initrd { file, expected: expected(&tasks) })
     }
 }
@@ -182,7 +165,15 @@ fn expected(tasks: &[Task]) -> Vec<String> {
 impl Initrd {
     /// How a kernel is booted with it.
     pub(crate) fn boot<'a>(&'a self, image: &'a Path, awaited: &'a str) -> Boot<'a> {
-        Boot { image, initrd: &self.file, memory_mib: 256, parameters: "", awaited }
+        Boot {
+            image,
+            initrd: &self.file,
+            processor: "max",
+            memory_mib: 256,
+            parameters: FIRMWARE,
+            port: None,
+            awaited,
+        }
     }
 
     /// Holds the guest to what it owes: each verdict, in order, and each of them good. Gives its key lines.
@@ -225,25 +216,6 @@ const KEY_VERDICTS: [&str; 7] = [
     "kcore names",
     "kcore processes",
 ];
-
-/// The shared libraries of a program, its loader included.
-fn libraries(program: &Path) -> Result<Vec<PathBuf>> {
-    let list = command::text(Command::new("ldd").arg(program))?;
-    let path = |line: &str| line.split_whitespace().find(|word| word.starts_with('/')).map(PathBuf::from);
-    Ok(list.lines().filter_map(path).collect())
-}
-
-/// Packs a folder as the kernel unpacks it.
-pub(super) fn pack(root: &Path, file: &Path) -> Result<()> {
-    command::require("cpio")?;
-    let mut shell = Command::new("sh");
-    shell.args([
-        "-c",
-        "set -e; find . | cpio -o -H newc --quiet -R 0:0 >\"$0.cpio\"; gzip -1 -c \"$0.cpio\" >\"$0\"",
-    ]);
-    shell.arg(file).current_dir(root).stdin(Stdio::null());
-    command::output(&mut shell).map(drop)
-}
 
 #[cfg(test)]
 mod tests {

@@ -1,6 +1,7 @@
 //! The debugger on dumps of real kernels, held against drgn with DWARF on the same memory.
 
 mod answers;
+mod capture;
 mod damage;
 mod declarations;
 mod gaps;
@@ -140,6 +141,7 @@ pub(super) fn check(tally: &mut Tally, kernel: &Kernel, encoder: &Encoder, folde
     run("what is missing", &|| gaps::check(&case, &dumps));
     run("damaged dumps", &|| damage::check(&case, &dumps));
     if label == crate::fixtures::KERNELS[0].label {
+        run("kdump", &|| capture::check(&case.btfkit, kernel));
         run("speed and memory of the first answer", &|| speed::check(&case.btfkit));
     }
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result, ensure};
 use btfkit_btf::{Btf, Kind};
 
-use super::{Subject, have, kernel_verifier, readers};
+use super::{Subject, have, kernel_verifier, loading, module_peer, readers};
 use crate::command::{self, is_root};
 
 /// Encodes the kernel's modules on its BTF, all in one run, and shows each to our own rules, to bpftool and to libbpf; and,
@@ -43,6 +43,17 @@ pub(crate) fn check(subject: &Subject<'_>) -> Result<String> {
         "; the running kernel was not asked, only root may"
     };
     Ok(format!("{} modules pass the rules, bpftool and libbpf{kernel}", encoded.len()))
+}
+
+/// Has the kernel that the modules were built for load them.
+pub(crate) fn in_their_kernel(subject: &Subject<'_>) -> Result<String> {
+    loading::check(subject.encoder.program(), subject.kernel, &subject.kernel.modules, &[])
+}
+
+/// Compares the modules with pahole's.
+pub(crate) fn as_pahole(subject: &Subject<'_>) -> Result<String> {
+    let pahole = have(&subject.peers.pahole)?;
+    module_peer::check(subject.encoder.program(), pahole, subject.kernel, subject.listing)
 }
 
 /// One of so many modules is encoded once more, alone.

@@ -30,6 +30,14 @@ fn the_module_carries_the_side_file_and_names_its_kernel() {
     assert_eq!(fs::read(output.join("extra.btf")).unwrap(), fs::read(&side).unwrap());
     let dkms = fs::read_to_string(output.join("dkms.conf")).unwrap();
     assert!(dkms.contains("BUILD_EXCLUSIVE_KERNEL=\"^6[.]1[.]0-9[+]x$\""), "{dkms}");
+    let cksum = |file: &Path| {
+        let output = Command::new("cksum").stdin(fs::File::open(file).unwrap()).output().unwrap();
+        String::from_utf8(output.stdout).unwrap().split(' ').next().unwrap().to_owned()
+    };
+    let version = format!("PACKAGE_VERSION=\"{}.{}\"\n", cksum(&base), cksum(&side));
+    assert!(dkms.contains(&version), "{dkms}");
+    // A module for one kernel must not be tried on those that are installed later.
+    assert!(!dkms.contains("AUTOINSTALL="), "{dkms}");
 }
 
 #[test]

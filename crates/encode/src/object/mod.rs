@@ -129,13 +129,13 @@ impl Object {
 
     /// All sections in the order of their numbers, the null section first.
     pub fn sections(&self) -> impl ExactSizeIterator<Item = Section<'_>> {
-        let names = self.section_names();
-        self.sections.iter().enumerate().map(move |(index, record)| record.view(index as u32, names))
+        let (names, linked) = (self.section_names(), !self.is_relocatable());
+        self.sections.iter().enumerate().map(move |(index, record)| record.view(index as u32, names, linked))
     }
 
     /// The section of that number.
     pub fn section(&self, index: SectionIndex) -> Result<Section<'_>> {
-        Ok(self.record(index)?.view(index.0, self.section_names()))
+        Ok(self.record(index)?.view(index.0, self.section_names(), !self.is_relocatable()))
     }
 
     /// The first section of that name.

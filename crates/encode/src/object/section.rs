@@ -72,15 +72,16 @@ pub(crate) struct SectionRecord {
 }
 
 impl SectionRecord {
-    /// The public view; `names` is the section name table.
-    pub(crate) fn view<'a>(&self, index: u32, names: &'a [u8]) -> Section<'a> {
+    /// The public view; `names` is the section name table. In a relocatable file values of symbols are offsets in sections,
+    /// and a section's address means nothing. Linker scripts give one all the same, as that of the kernel's modules does.
+    pub(crate) fn view<'a>(&self, index: u32, names: &'a [u8], linked: bool) -> Section<'a> {
         let start = self.name_offset as usize;
         Section {
             index: SectionIndex(index),
             name: names.get(start..start + self.name_length as usize).unwrap_or_default(),
             kind: self.kind,
             flags: self.flags,
-            address: self.address,
+            address: if linked { self.address } else { 0 },
             offset: self.offset,
             size: self.size,
             link: self.link,

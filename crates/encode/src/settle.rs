@@ -10,7 +10,9 @@
 //!    common environment first; there are a handful.
 //! 3. A name that a world has no content for stays a forward declaration, unless a neighbour knows better: a type that
 //!    this world shares with another one that does have a content for the name, and agrees with it in all else.
-//! 4. A type is then a record in a world; and worlds that agree on all names that the record can reach have the same
+//! 4. A type that no unit of a world has is what the units that have it make of it, in their world: where a unit only
+//!    declares `struct priority_table`, what other names mean in that unit says nothing of its members.
+//! 5. A type is then a record in a world; and worlds that agree on all names that the record can reach have the same
 //!    one. Which names those are is computed once for all records (a bit set each).
 //!
 //! Every choice goes by content and by how many units make it, never by the numbers that records happen to have.
@@ -123,7 +125,7 @@ impl Settled {
     /// What a record means in a world: names become their contents, where they have one. The world is the first one
     /// where it makes no difference to the record.
     pub fn resolve(&self, table: &RecordTable, record: RecordId, world: World) -> (RecordId, World) {
-        let mut record = record;
+        let (given, mut record) = (record, record);
         // A name's content is never a name; what stands for a cycle may be one.
         for _ in 0..4 {
             if table.get(record).kind != Kind::Named {
@@ -141,7 +143,30 @@ impl Settled {
                 Some(Meaning::Unknown) | None => return (record, World::default()),
             }
         }
-        (record, if self.reach.is_empty(record) { World::default() } else { world })
+        let world = match record {
+            _ if self.reach.is_empty(record) => World::default(),
+            _ if record == given => world,
+            _ => self.home(record, world),
+        };
+        (record, world)
+    }
+
+    /// The world that knows a record: `world` if one of its units has it; else of those whose units do, the first that
+    /// contradicts `world` in nothing that the record can reach, or the first.
+    fn home(&self, record: RecordId, world: World) -> World {
+        let mut worlds = self.members.worlds(record);
+        let Some(first) = worlds.next() else { return world };
+        if self.members.contains(record, world.0 as usize) {
+            return world;
+        }
+        let ours = &self.worlds[world.0 as usize];
+        let agrees = |other: &usize| {
+            let theirs = &self.worlds[*other];
+            self.reach
+                .names(record)
+                .all(|name| ours[name] == 0 || theirs[name] == 0 || ours[name] == theirs[name])
+        };
+        World(std::iter::once(first).chain(worlds).find(agrees).unwrap_or(first) as u32)
     }
 
     /// Is a record the same type in all worlds?
@@ -292,6 +317,11 @@ impl Members {
             }
         }
         Self { bits, width }
+    }
+
+    fn contains(&self, record: RecordId, world: usize) -> bool {
+        let word = self.bits.get(record.index() * self.width + world / 64);
+        word.is_some_and(|word| word >> (world % 64) & 1 != 0)
     }
 
     fn worlds(&self, record: RecordId) -> impl Iterator<Item = usize> + '_ {

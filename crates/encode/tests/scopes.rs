@@ -86,6 +86,24 @@ fn units() {
             ..Row::PLAIN
         },
         Row {
+            name: "what a unit only declares has the members that its own unit gave it",
+            source: "//// table.h\nstruct table { struct bucket *buckets[2]; };
+//// a.c\nstruct bucket { char key; }; struct map { struct bucket *buckets; } map;
+//// b.c\nstruct table; struct map; struct user { struct table *table; struct map *map; } b;
+//// c.c\nstruct bucket { long queue; };\n#include \"table.h\"\nstruct table table; struct bucket bucket;
+//// d.c\nstruct table; struct map; struct user { struct table *table; struct map *map; } d;",
+            with: BOTH,
+            link: "ld -r",
+            expect: &[
+                "struct bucket (1) { key: char @0 }",
+                "struct bucket (8) { queue: long @0 }",
+                "struct table (16) { buckets: [2]*struct bucket @0 }",
+                "struct map (8) { buckets: *struct bucket @0 }",
+                "struct user (16) { table: *struct table @0, map: *struct map @64 }",
+            ],
+            ..Row::PLAIN
+        },
+        Row {
             name: "a unit that only declares a name with two meanings does not add a third",
             source: "//// both.h\nstruct outer { struct inner *inner; int n; }; 
 //// a.c\nstruct inner { int a; };\n#include \"both.h\"\nstruct outer a; struct inner ai;

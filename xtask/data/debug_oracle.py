@@ -29,14 +29,16 @@ CPU = 1
 def symbol_table(path):
     """Data objects of an ELF file: name -> [(address, size, source file)]. Local symbols stand behind their file's.
 
-    Also names -> addresses of symbols without a type, assembler's, and names of files -> their paths.
+    Also names -> addresses of symbols without a type, assembler's; names of files -> their paths; and the addresses of data
+    that kallsyms leaves out: that of the EFI stub, whose symbols are renamed (scripts/kallsyms.c).
     """
     with open(path, "rb") as file:
         header = file.read(64)
-        offset, = struct.unpack_from("<Q", header, 40)
-        size, count, name_table = struct.unpack_from("<HHH", header, 58)
+        order = "<" if header[5] == 1 else ">"
+        offset, = struct.unpack_from(order + "Q", header, 40)
+        size, count, name_table = struct.unpack_from(order + "HHH", header, 58)
         file.seek(offset)
-        sections = [struct.unpack("<IIQQQQIIQQ", file.read(size)) for _ in range(count)]
+        sections = [struct.unpack(order + "IIQQQQIIQQ", file.read(size)) for _ in range(count)]
 
         def content(section):
             file.seek(section[4])
@@ -55,19 +57,25 @@ def symbol_table(path):
             for each in re.findall(rb"(?<=\0)[\w./+-]+\.[cS](?=\0)", text):
                 each = each.decode()
                 paths.setdefault(each.rsplit("/", 1)[-1], set()).add(each)
-    found, labels, source = {}, {}, ""
-    for name, info, _, section, address, length in struct.iter_unpack("<IBBHQQ", entries):
+    found, labels, source, left_out = {}, {}, "", set()
+    for name, info, _, section, address, length in struct.iter_unpack(order + "IBBHQQ", entries):
         kind = info & 0xF
         if kind not in (0, 1, 4) or (kind != 4 and section == 0):
             continue
         text = names[name:names.index(b"\0", name)].decode()
+        if text.startswith("__efistub_"):
+            left_out.add(address)
+        # Parts of the kernel whose symbols are renamed have variables under their own names.
+        for prefix in ("__kvm_nvhe_", "__pi_"):
+            if text.startswith(prefix):
+                labels.setdefault(text[len(prefix):], []).append(address)
         if kind == 4:
             source = text
         elif kind == 0:
             labels.setdefault(text, []).append(address)
         else:
             found.setdefault(text, []).append((address, length, source if info >> 4 == 0 else ""))
-    return found, labels, paths
+    return found, labels, paths, left_out
 
 
 def vmcoreinfo(path):
@@ -82,29 +90,127 @@ def vmcoreinfo(path):
     return b""
 
 
+def physical_segments(path):
+    """The machine of an ELF core, the order of its bytes, and its memory: (physical address, offset in the file, size)."""
+    with open(path, "rb") as file:
+        header = file.read(64)
+        order = "little" if header[5] == 1 else "big"
+        mark = "<" if order == "little" else ">"
+        machine, = struct.unpack_from(mark + "H", header, 18)
+        table, = struct.unpack_from(mark + "Q", header, 32)
+        size, count = struct.unpack_from(mark + "HH", header, 54)
+        file.seek(table)
+        entries = [struct.unpack(mark + "IIQQQQQQ", file.read(size)) for _ in range(count)]
+    return machine, order, [(entry[4], entry[2], entry[5]) for entry in entries if entry[0] == 1]
+
+
+EM_S390, EM_RISCV = 22, 243
+
+
+def program(dump):
+    """drgn on a dump. Two kinds it has to be told of: s390x's physical addresses, which QEMU writes in a way that drgn does not
+    take for such, and riscv64's page tables, which it does not know."""
+    machine, _, segments = physical_segments(dump)
+    if machine not in (EM_S390, EM_RISCV):
+        try:
+            prog = drgn.Program()
+            prog.set_core_dump(dump)
+        except ValueError:
+            prog = drgn.Program(vmcoreinfo=vmcoreinfo(dump))
+            prog.set_core_dump(dump)
+        return prog
+    with open(dump, "rb") as file:
+        content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+
+    def physical(address, count):
+        for start, offset, size in segments:
+            if start <= address and address + count <= start + size:
+                at = offset + address - start
+                return content[at:at + count]
+        raise drgn.FaultError("no memory", address)
+
+    info = vmcoreinfo(dump)
+    if machine == EM_S390:
+        platform = drgn.Platform(drgn.Architecture.S390X, drgn.PlatformFlags.IS_64_BIT)
+    else:
+        flags = drgn.PlatformFlags.IS_64_BIT | drgn.PlatformFlags.IS_LITTLE_ENDIAN
+        platform = drgn.Platform(drgn.Architecture.RISCV64, flags)
+    prog = drgn.Program(platform)
+    prog.set_linux_kernel_custom(info, is_live=False)
+    for start, _, size in segments:
+        prog.add_memory_segment(start, size, lambda address, count, *_: physical(address, count), physical=True)
+    if machine == EM_RISCV:
+        prog.add_memory_segment(1 << 63, (1 << 63) - 1, riscv64_reader(info, physical))
+    return prog
+
+
+def riscv64_reader(info, physical):
+    """Reads by virtual address: Sv39 to Sv57 (RISC-V privileged architecture, 12.3 to 12.6)."""
+    keys = dict(line.split("=", 1) for line in info.decode().splitlines() if "=" in line)
+    levels = {39: 3, 48: 4, 57: 5}[int(keys["NUMBER(VA_BITS)"])]
+    root = int(keys["SYMBOL(swapper_pg_dir)"], 16) - int(keys["NUMBER(va_kernel_pa_offset)"], 16)
+    known = {}
+
+    def translate(page):
+        table = root & ((1 << 64) - 1)
+        for level in reversed(range(levels)):
+            index = page >> (9 * level) & 511
+            entry, = struct.unpack("<Q", physical(table + index * 8, 8))
+            if not entry & 1:
+                raise drgn.FaultError("not mapped", page << 12)
+            frame = entry >> 10 & ((1 << 44) - 1)
+            if entry & 0xE:
+                # A larger leaf, or 16 pages whose frame's lowest bits only say so.
+                low = 4 if level == 0 and entry >> 63 else 9 * level
+                return frame >> low << low | page & ((1 << low) - 1)
+            table = frame << 12
+        raise drgn.FaultError("not mapped", page << 12)
+
+    def read(address, count, *_):
+        found = b""
+        while count:
+            page, within = address >> 12, address & 4095
+            part = min(count, 4096 - within)
+            if page not in known:
+                known[page] = translate(page)
+            found += physical((known[page] << 12) + within, part)
+            address, count = address + part, count - part
+        return found
+
+    return read
+
+
 class Oracle:
     def __init__(self, dump, files):
-        try:
-            self.prog = drgn.Program()
-            self.prog.set_core_dump(dump)
-        except ValueError:
-            self.prog = drgn.Program(vmcoreinfo=vmcoreinfo(dump))
-            self.prog.set_core_dump(dump)
+        machine, self.order, _ = physical_segments(dump)
+        # On s390x user space and the kernel have address spaces of their own: there is no half.
+        self.kernel_starts = 4096 if machine == EM_S390 else 1 << 63
+        self.prog = program(dump)
         self.prog.load_debug_info(files[:1])
         for module in files[1:]:
             try:
                 self.prog.load_debug_info([module])
             except drgn.MissingDebugInfoError:
                 pass
-        self.objects, self.labels, self.source_paths = symbol_table(files[0])
+        self.objects, self.labels, self.source_paths, left_out = symbol_table(files[0])
         text = self.prog["VMCOREINFO"].string_().decode()
         info = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
         self.shift = int(info.get("KERNELOFFSET", "0"), 16)
-        place = {name: self.prog.symbol(name).address for name in ("__per_cpu_start", "__per_cpu_end")}
+        place = {
+            name: self.prog.symbol(name).address for name in ("__per_cpu_start", "__per_cpu_end", "_stext", "_end")
+        }
+        self.left_out = {address + self.shift for address in left_out}
         self.per_cpu_range = range(place["__per_cpu_start"], place["__per_cpu_end"])
+        self.image = [place["_stext"], place["_end"]]
 
     def is_per_cpu(self, address):
-        return address in self.per_cpu_range or address < 0x1000000
+        # On x86, before Linux 6.15, addresses count from the section's start.
+        return address in self.per_cpu_range or (self.per_cpu_range.start == 0 and address < 0x1000000)
+
+    def runtime(self, address):
+        """Where a symbol of the kernel's file is."""
+        is_offset = self.per_cpu_range.start == 0 and self.is_per_cpu(address)
+        return address if is_offset else (address + self.shift) & ((1 << 64) - 1)
 
     def describe(self, obj):
         """A variable as both sides can be compared."""
@@ -122,6 +228,7 @@ class Oracle:
             content = None
         return {
             "per_cpu": is_per_cpu,
+            "left_out": address in self.left_out,
             "address": obj.address_,
             "size": size,
             "type": self.prog.pointer_type(obj.type_).type_name(),
@@ -136,11 +243,13 @@ class Oracle:
                 obj = self.prog.variable(name)
             except LookupError:
                 return {"objects": [], "symbols": len(symbols)}
-            return {"objects": [] if obj.address_ is None else [self.describe(obj)], "symbols": len(symbols)}
+            # Of two variables of a name, drgn may have taken that of a part whose symbols are renamed.
+            if not symbols or obj.address_ in (None, self.runtime(symbols[0][0])):
+                return {"objects": [] if obj.address_ is None else [self.describe(obj)], "symbols": len(symbols)}
         found, places = [], []
         for address, size, source in symbols:
-            runtime = address if self.is_per_cpu(address) else address + self.shift
-            place = {"address": runtime, "size": size}
+            runtime = self.runtime(address)
+            place = {"address": runtime, "size": size, "per_cpu": self.is_per_cpu(runtime)}
             for path in sorted(self.source_paths.get(source, [source])):
                 try:
                     obj = self.prog.variable(name, path) if path else self.prog.variable(name)
@@ -149,8 +258,9 @@ class Oracle:
                 if obj.address_ == runtime:
                     place.update(self.describe(obj))
                     break
-            if "type" not in place and self.is_per_cpu(address):
+            if "type" not in place and self.is_per_cpu(runtime):
                 place["address"] += self.prog["__per_cpu_offset"][CPU].value_()
+                place["address"] &= (1 << 64) - 1
             places.append(place)
         return {"objects": places, "symbols": len(symbols)}
 
@@ -187,7 +297,8 @@ class Oracle:
                 obj, text = step[0], f"{text}.{step[1]}"
             elif kind == TypeKind.ARRAY:
                 length = underlying(obj.type_).length
-                if not length:
+                # pahole makes one array of an array of arrays.
+                if not length or underlying(obj.type_.type).kind == TypeKind.ARRAY:
                     return None
                 index = generator.randrange(min(length, 16))
                 obj, text = obj[index], f"{text}[{index}]"
@@ -196,7 +307,7 @@ class Oracle:
                 number = obj.value_()
                 can_follow = target.kind in (TypeKind.STRUCT, TypeKind.UNION) and target.members
                 # Below the kernel's half drgn takes addresses in QEMU's dumps for physical ones; errors are at the top.
-                can_follow = can_follow and 1 << 63 <= number < (1 << 64) - 4096
+                can_follow = can_follow and self.kernel_starts <= number < (1 << 64) - 4096
                 if number == 0 or not can_follow or generator.random() < 0.15:
                     return text, number
                 obj, text = obj[0], f"(*{text})"
@@ -210,7 +321,7 @@ class Oracle:
                     is_signed = kind != TypeKind.BOOL and getattr(underlying(obj.type_), "is_signed", None)
                     if is_signed is None:
                         is_signed = int(obj.value_()) < 0
-                    return text, int.from_bytes(obj.to_bytes_(), "little", signed=is_signed)
+                    return text, int.from_bytes(obj.to_bytes_(), self.order, signed=is_signed)
                 return text, int(obj.value_())
             else:
                 return None
@@ -294,9 +405,10 @@ def main():
     names = request.get("variables", [])
     answer = {"variables": {name: oracle.variable(name) for name in names}}
     for name, variables in answer["variables"].items():
-        variables["labels"] = [address + oracle.shift for address in oracle.labels.get(name, [])]
+        variables["labels"] = [oracle.runtime(address) for address in oracle.labels.get(name, [])]
     answer["paths"] = oracle.paths(request.get("path_names", names), request.get("paths", 0), request.get("seed", 1))
     answer["lists"] = oracle.lists(request.get("lists", {}))
+    answer["image"] = oracle.image
     answer["tasks"], answer["modules"], answer["log"] = oracle.tasks(), oracle.modules(), oracle.log()
     json.dump(answer, sys.stdout)
 

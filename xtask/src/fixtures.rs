@@ -19,13 +19,13 @@ use anyhow::Result;
 use crate::verdict::Tally;
 
 pub(crate) use dumps::{Container, Dumps, drgn, small_kernels};
-pub(crate) use kernel::{KERNELS, Kernel, fetch_all};
+pub(crate) use kernel::{KERNELS, Kernel, KernelPackage, OTHER_KERNELS, fetch_all};
 pub(crate) use peer::{Pahole, bpftool, libbpf};
 
 /// Fetch and unpack what the tests against real kernels and the benchmarks need.
 ///
-/// Three Debian kernels with debug information, dumps of two of them, the newest packaged pahole, drgn, bpftool and libbpf's
-/// headers. About 1.5 GB are downloaded the first time; they and 4 GB of dumps are kept in ~/.cache/btfkit (or below
+/// Three Debian kernels with debug information, dumps of two of them and of one for arm64, the newest packaged pahole, drgn, bpftool and libbpf's
+/// headers. About 1.9 GB are downloaded the first time; they and 4 GB of dumps are kept in ~/.cache/btfkit (or below
 /// XDG_CACHE_HOME).
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {}
@@ -37,7 +37,7 @@ pub(crate) fn run(_: &Arguments) -> Result<ExitCode> {
     }
     tally.check("pahole", || Pahole::fetch()?.version());
     tally.check("bpftool", || Ok(bpftool()?.display().to_string()));
-    for label in ["6.12-cloud", "6.1-cloud"] {
+    for label in ["6.12-cloud", "6.1-cloud", "6.12-arm64"] {
         tally.check(&format!("dumps of {label}"), || {
             Ok(format!("{} containers", Dumps::labelled(label)?.containers().len()))
         });

@@ -1,5 +1,6 @@
 //! A machine under software emulation, with a serial port that is read and a monitor that takes dumps.
 
+pub(crate) mod hardware;
 mod monitor;
 pub(crate) mod root;
 
@@ -13,6 +14,7 @@ use anyhow::{Context, Result, ensure};
 use tempfile::TempDir;
 
 use crate::command;
+use hardware::Hardware;
 use monitor::Monitor;
 
 /// How long a guest may take to say what is waited for, and the monitor to answer. Alone on two processors a guest takes
@@ -29,8 +31,7 @@ pub(crate) const BOOTED: &str = "guest: kernel";
 pub(crate) struct Boot<'a> {
     pub(crate) image: &'a Path,
     pub(crate) initrd: &'a Path,
-    /// The emulated processor: `max` has page tables of 5 levels, `qemu64` of 4.
-    pub(crate) processor: &'a str,
+    pub(crate) hardware: &'a Hardware,
     pub(crate) memory_mib: u32,
     /// More parameters of the kernel.
     pub(crate) parameters: &'a str,
@@ -65,12 +66,13 @@ impl Machine {
     fn start(boot: &Boot) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let at = |name: &str| folder.path().join(name).display().to_string();
-        let mut emulator = Command::new(command::require("qemu-system-x86_64")?);
-        emulator.args(["-accel", "tcg,thread=multi", "-cpu", boot.processor, "-smp", "2,sockets=2", "-m"]);
-        emulator.arg(boot.memory_mib.to_string());
+        let hardware = boot.hardware;
+        let mut emulator = Command::new(command::require(hardware.emulator)?);
+        emulator.args(["-accel", "tcg,thread=multi", "-m", &boot.memory_mib.to_string()]);
+        emulator.args(hardware.options);
         emulator.arg("-kernel").arg(boot.image).arg("-initrd").arg(boot.initrd);
-        emulator.arg("-append").arg(format!("console=ttyS0 quiet {}", boot.parameters));
-        emulator.args(["-display", "none", "-no-reboot", "-nic", "none", "-device", "vmcoreinfo"]);
+        emulator.arg("-append").arg(format!("console={} quiet {}", hardware.console, boot.parameters));
+        emulator.args(["-display", "none", "-no-reboot", "-nic", "none"]);
         emulator.args(["-serial", &format!("file:{}", at("serial"))]);
         emulator.args(["-monitor", &format!("unix:{},server,nowait", at("monitor"))]);
         if let Some(port) = boot.port {
@@ -79,7 +81,7 @@ impl Machine {
         }
         let errors = fs::File::create(at("errors"))?;
         let process = emulator.stdin(Stdio::null()).stdout(Stdio::null()).stderr(errors).spawn();
-        Ok(Self { process: process.context("cannot run qemu-system-x86_64")?, folder })
+        Ok(Self { process: process.with_context(|| format!("cannot run {}", hardware.emulator))?, folder })
     }
 
     /// Everything that the guest has printed.

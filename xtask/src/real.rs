@@ -29,7 +29,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 
 use crate::bench;
-use crate::fixtures::{Kernel, Pahole, fetch_all};
+use crate::fixtures::{Kernel, KernelPackage, OTHER_KERNELS, Pahole, fetch_all};
 use crate::verdict::{Tally, Unavailable, unavailable};
 use encoder::Encoder;
 use readers::Libbpf;
@@ -103,10 +103,23 @@ pub(crate) fn run(tally: &mut Tally, btfkit: Option<&Path>) {
         tally.skip("6.1-cloud and 6.12-cloud: diff", "one of the two kernels is not there");
     }
     debug::check_small_kernels(tally, encoder.program(), folder.path());
+    debug::check_others(tally, is_of_every_run, &encoder, folder.path());
+    println!("NOT RUN dumps of {}: only with --tier machines", others_by_name());
 }
 
-/// The checks on dumps alone.
-pub(crate) fn run_debug(tally: &mut Tally, btfkit: Option<&Path>) {
+/// The kernel of another machine whose dump is part of every run.
+fn is_of_every_run(package: &KernelPackage) -> bool {
+    package.label == "6.12-arm64"
+}
+
+/// Those that are not.
+fn others_by_name() -> String {
+    let others = OTHER_KERNELS.iter().filter(|package| !is_of_every_run(package));
+    others.map(|package| package.label).collect::<Vec<_>>().join(", ")
+}
+
+/// The checks on dumps alone; with `all_machines`, on those of other machines alone.
+pub(crate) fn run_debug(tally: &mut Tally, btfkit: Option<&Path>, all_machines: bool) {
     let mut encoder = None;
     tally.check("release build", || {
         encoder =
@@ -116,6 +129,9 @@ pub(crate) fn run_debug(tally: &mut Tally, btfkit: Option<&Path>) {
     let (Some(encoder), Ok(folder)) = (encoder, tempfile::tempdir()) else {
         return tally.skip("dumps", "there is no btfkit to test, or no room for its output");
     };
+    if all_machines {
+        return debug::check_others(tally, |_| true, &encoder, folder.path());
+    }
     debug::check_small_kernels(tally, encoder.program(), folder.path());
     for (package, kernel) in fetch_all() {
         match kernel {
@@ -125,6 +141,8 @@ pub(crate) fn run_debug(tally: &mut Tally, btfkit: Option<&Path>) {
             }
         }
     }
+    debug::check_others(tally, is_of_every_run, &encoder, folder.path());
+    println!("NOT RUN dumps of {}: only with --tier machines", others_by_name());
 }
 
 /// Everything that is checked of modules, on all of a kernel's.

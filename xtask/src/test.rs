@@ -32,6 +32,8 @@ enum Tier {
     Real,
     /// Of these, those on dumps only: checked against drgn.
     Debug,
+    /// Dumps of other machines: arm64, riscv64 and s390x. Not part of the other tiers but for one arm64 kernel.
+    Machines,
     /// Fast and real.
     All,
 }
@@ -43,7 +45,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     }
     match arguments.tier {
         Tier::Real | Tier::All => real::run(&mut tally, arguments.btfkit.as_deref()),
-        Tier::Debug => real::run_debug(&mut tally, arguments.btfkit.as_deref()),
+        Tier::Debug => real::run_debug(&mut tally, arguments.btfkit.as_deref(), false),
+        Tier::Machines => real::run_debug(&mut tally, arguments.btfkit.as_deref(), true),
         Tier::Fast => {}
     }
     println!("{tally}");

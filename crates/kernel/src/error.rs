@@ -34,6 +34,11 @@ pub enum Error {
         /// Why.
         reason: &'static str,
     },
+    /// Symbols do not tell where the kernel's types are, and they were not found in its image.
+    TypesNotFound {
+        /// Pages of the image that are not in the dump.
+        missing_pages: usize,
+    },
     /// The machine has fewer processors.
     NoProcessor {
         /// The one that was asked for.
@@ -57,6 +62,14 @@ impl fmt::Display for Error {
             Self::NoSymbols { reason } => write!(f, "no symbols: {reason}"),
             Self::BrokenTable { what, address } => write!(f, "{what} at {address} is broken"),
             Self::NoTypes { reason } => write!(f, "no types: {reason}"),
+            Self::TypesNotFound { missing_pages: 0 } => {
+                f.write_str("no types: kallsyms names no data, and no BTF was found in the kernel's image")
+            }
+            Self::TypesNotFound { missing_pages } => write!(
+                f,
+                "no types: kallsyms names no data, and no BTF was found in the kernel's image (pages of it that are not in the \
+                 dump: {missing_pages})"
+            ),
             Self::NoProcessor { cpu, count } => {
                 write!(
                     f,

@@ -5,7 +5,8 @@ use std::sync::OnceLock;
 use btfkit_vmcore::{Dump, Memory, VirtualAddress};
 
 use crate::declarations::DECLARATIONS;
-use crate::symbols::{ModuleSymbols, Symbol, Symbols, modules};
+use crate::image::Image;
+use crate::symbols::{ModuleSymbols, Symbol, Symbols, derived, modules};
 use crate::{Address, CType, Error, Result, TypeSource, Types, Variable, error, expression, variables};
 
 /// What the user gives beside the dump.
@@ -21,7 +22,9 @@ pub struct Kernel {
     memory: Memory,
     options: Options,
     symbols: OnceLock<Result<Symbols>>,
+    image: OnceLock<Image>,
     types: OnceLock<Result<Types>>,
+    derived_symbols: OnceLock<Symbols>,
     module_symbols: OnceLock<Vec<ModuleSymbols>>,
 }
 
@@ -32,7 +35,9 @@ impl Kernel {
             memory: Memory::new(dump),
             options,
             symbols: OnceLock::new(),
+            image: OnceLock::new(),
             types: OnceLock::new(),
+            derived_symbols: OnceLock::new(),
             module_symbols: OnceLock::new(),
         }
     }
@@ -50,20 +55,57 @@ impl Kernel {
         self.symbols.get_or_init(|| Symbols::read(&self.memory)).as_ref().map_err(Clone::clone)
     }
 
+    /// Symbols of data that were found otherwise, where its own table has functions alone or cannot be read: those of
+    /// VMCOREINFO, and those that their types give away. None where the kernel's own table has data.
+    pub fn derived_symbols(&self) -> &Symbols {
+        self.derived_symbols.get_or_init(|| {
+            let info = self.memory.dump().vmcoreinfo();
+            let own = self.symbols().ok();
+            let (Some(info), false) = (info, own.is_some_and(Symbols::name_data)) else {
+                return Symbols::few(&[]);
+            };
+            let image = self.image();
+            let mut found = derived::of_vmcoreinfo(info, image);
+            if let Ok(types) = self.types() {
+                let text_end =
+                    own.and_then(|own| own.find("_etext")).map_or(VirtualAddress(0), |it| it.address);
+                derived::by_types(&self.memory, image, text_end, types.vmlinux(), &mut found);
+            }
+            found.retain(|(name, ..)| own.and_then(|own| own.find(name)).is_none());
+            Symbols::few(&found)
+        })
+    }
+
+    fn image(&self) -> &Image {
+        self.image.get_or_init(|| {
+            let symbol = |name| Some(self.symbols().ok()?.find(name)?.address);
+            let info = self.memory.dump().vmcoreinfo();
+            let stext = info.and_then(|info| info.symbol("_stext")).or_else(|| symbol("_stext"));
+            stext.map(|stext| Image::of(&self.memory, stext, symbol("_end"))).unwrap_or_default()
+        })
+    }
+
     /// Its types.
     ///
     /// # Errors
     /// They cannot be found or read, or a side file does not belong to it.
     pub fn types(&self) -> Result<&Types> {
-        let read = || Types::read(&self.memory, self.symbols()?, &self.options.side_files);
+        let read = || Types::read(&self.memory, self.symbols(), || self.image(), &self.options.side_files);
         self.types.get_or_init(read).as_ref().map_err(Clone::clone)
     }
 
     /// All sources of types, in the order in which they are asked: the kernel's own, side files, `vmlinux_btf_extra`, modules.
     /// Those of modules are read when the iterator comes to them. Empty without types.
     pub fn type_sources(&self) -> impl Iterator<Item = &TypeSource> {
-        let symbols = self.symbols().ok();
-        self.types().into_iter().flat_map(move |types| types.sources(&self.memory, symbols))
+        self.types()
+            .into_iter()
+            .flat_map(|types| types.sources(&self.memory, || self.place_of("btf_modules")))
+    }
+
+    /// Where the only variable of a name is.
+    fn place_of(&self, name: &str) -> Option<VirtualAddress> {
+        let own = self.symbols().ok().and_then(|symbols| variables::only(symbols, name));
+        own.or_else(|| variables::only(self.derived_symbols(), name)).map(VirtualAddress)
     }
 
     /// The variables of this name: the kernel's own first, then those of side files and of modules. The iterator reads
@@ -85,7 +127,7 @@ impl Kernel {
     pub fn declared(&self, name: &str) -> Option<(CType, Address)> {
         let index = DECLARATIONS.binary_search_by(|(declared, _)| (*declared).cmp(name)).ok()?;
         let text = DECLARATIONS[index].1;
-        let address = VirtualAddress(variables::only(self.symbols().ok()?, name)?);
+        let address = self.place_of(name)?;
         let (text, address) = match text.strip_prefix("percpu ") {
             Some(text) => (text, Address::PerCpu(address)),
             None => (text, Address::Global(address)),
@@ -99,6 +141,11 @@ impl Kernel {
     /// There are no symbols, or no such processor.
     pub fn per_cpu_offset(&self, cpu: u64) -> Result<u64> {
         let symbols = self.symbols()?;
+        if !symbols.name_data() {
+            return Err(Error::NoSymbols {
+                reason: "kallsyms names no data, so that per-CPU variables have no place",
+            });
+        }
         // A kernel for one processor has none.
         let Some(offsets) = symbols.find("__per_cpu_offset") else { return Ok(0) };
         if let Some(count) = symbols.find("nr_cpu_ids") {
@@ -113,39 +160,49 @@ impl Kernel {
 
     /// The symbols of each module. None without types, which tell where modules keep them.
     pub fn module_symbols(&self) -> &[ModuleSymbols] {
-        self.module_symbols.get_or_init(|| match (self.symbols(), self.types()) {
-            (Ok(symbols), Ok(types)) => modules::read(&self.memory, symbols, types.vmlinux()),
+        self.module_symbols.get_or_init(|| match (self.place_of("modules"), self.types()) {
+            (Some(head), Ok(types)) => modules::read(&self.memory, head, types.vmlinux()),
             _ => Vec::new(),
         })
     }
 
-    /// The symbols among which variables of a source are found: a module's own.
+    /// The symbols among which variables of a source are found: a module's own; where the kernel's have no data, those that were
+    /// found otherwise.
     fn symbols_of(&self, source: &TypeSource) -> Option<&Symbols> {
         if source.is_module() {
             let module = self.module_symbols().iter().find(|module| module.name == source.name);
             return module.map(|module| &module.symbols);
         }
-        self.symbols().ok()
+        Some(self.symbols().ok().filter(|own| own.name_data()).unwrap_or_else(|| self.derived_symbols()))
     }
 
-    /// The symbols of this name, the kernel's own first, then those of modules, with the module's name.
+    /// The symbols of this name, the kernel's own first, then those that were found otherwise, then those of modules, with the
+    /// module's name.
     pub fn symbols_named(&self, name: &str) -> impl Iterator<Item = (Symbol<'_>, Option<&str>)> {
-        let own =
-            self.symbols().into_iter().flat_map(|symbols| symbols.named(name).map(|symbol| (symbol, None)));
+        let own = self.symbols().into_iter().flat_map(|symbols| symbols.named(name));
+        let derived = std::iter::once_with(|| self.derived_symbols());
+        let of_kernel = own.chain(derived.flat_map(|symbols| symbols.named(name)));
         let of_modules = std::iter::once_with(|| self.module_symbols()).flatten();
         let of_modules = of_modules
             .flat_map(|module| module.symbols.named(name).map(|symbol| (symbol, Some(module.name.as_str()))));
-        own.chain(of_modules)
+        of_kernel.map(|symbol| (symbol, None)).chain(of_modules)
     }
 
     /// The symbol that an address of the kernel's image or of a module is in, how many bytes behind its start, and the module's
-    /// name.
+    /// name. Where symbols of data were found otherwise, data has a symbol at its first byte alone.
     pub fn symbol_at(&self, address: VirtualAddress) -> Option<(Symbol<'_>, u64, Option<&str>)> {
-        let symbols = self.symbols().ok()?;
-        let (start, end) = (symbols.find("_stext")?.address, symbols.find("_end")?.address);
-        if (start..end).contains(&address) {
-            let (symbol, offset) = symbols.at(address)?;
-            return Some((symbol, offset, None));
+        if let Ok(symbols) = self.symbols() {
+            // Without symbols of data, what lies behind the text is no part of the last function.
+            let end = if symbols.name_data() { "_end" } else { "_etext" };
+            let (start, end) = (symbols.find("_stext")?.address, symbols.find(end)?.address);
+            if (start..end).contains(&address) {
+                let (symbol, offset) = symbols.at(address)?;
+                return Some((symbol, offset, None));
+            }
+        }
+        let derived = self.derived_symbols().at(address).filter(|(_, offset)| *offset == 0);
+        if let Some((symbol, _)) = derived {
+            return Some((symbol, 0, None));
         }
         // Below the kernel's own text only modules have symbols; the direct map has none.
         let is_in = |module: &&ModuleSymbols| module.ranges.iter().any(|range| range.contains(&address.0));

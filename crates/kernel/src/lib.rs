@@ -17,6 +17,7 @@ mod ctype;
 mod declarations;
 mod error;
 pub mod expression;
+mod image;
 mod kernel;
 pub mod show;
 pub mod symbols;

@@ -4,7 +4,9 @@
 //! symbol's address never is. A name that only one symbol has is settled by that. Names that several have, statics of
 //! several files, are told apart by their offsets: variables whose names are unique show by how much offsets of their
 //! section are off nearby, and each variable gets the symbol nearest to where it ought to be then. No symbol is given away
-//! twice.
+//! twice. Where a kernel's table names functions alone, a section's variables are placed by the few that were found
+//! otherwise. A build that puts a part of the kernel under names of its own (arm64's hypervisor, code that runs before the kernel
+//! is where it belongs) renames symbols, but not what DWARF, and so BTF, calls them: these names count, too.
 
 use std::collections::HashMap;
 use std::sync::OnceLock;
@@ -57,8 +59,12 @@ struct Section {
     entries: Vec<SectionEntry>,
 }
 
+/// The section of variables that are there once for each processor.
+const PER_CPU: &str = ".data..percpu";
 /// Letters of symbols that are code or nothing.
 const NOT_DATA: &str = "tTwWUu";
+/// What is put before the names of a part's symbols (`arch/arm64/kvm/hyp/nvhe/Makefile`, `arch/*/kernel/pi/Makefile`).
+const RENAMED: [&str; 2] = ["__kvm_nvhe_", "__pi_"];
 
 impl Placement {
     fn of(source: &TypeSource) -> Self {
@@ -68,7 +74,8 @@ impl Placement {
             let name = ty.name_str().into_owned();
             let entries: Vec<SectionEntry> = ty.section_entries().collect();
             placement.by_variable.extend(entries.iter().map(|&entry| (entry.variable, (number, entry))));
-            let is_per_cpu = name.contains("percpu");
+            // The hypervisor's (`.hyp.data..percpu`) are copied elsewhere.
+            let is_per_cpu = name.starts_with(PER_CPU);
             placement.sections.push(Section { name, is_per_cpu, anchors: OnceLock::new(), entries });
         }
         placement
@@ -109,7 +116,10 @@ impl TypeSource {
                 _ => Address::Global(address),
             }),
         });
-        variables.collect()
+        let mut variables: Vec<Variable> = variables.collect();
+        // Those that are nowhere come last.
+        variables.sort_by_key(|variable| variable.address.is_none());
+        variables
     }
 }
 
@@ -119,6 +129,12 @@ fn data_symbols(symbols: &Symbols, name: &str) -> Vec<u64> {
     let mut addresses: Vec<u64> = found.map(|symbol| symbol.address.0).collect();
     addresses.dedup();
     addresses
+}
+
+/// The addresses of a variable of this name in parts of the kernel whose symbols are renamed. Some of them lie beside code.
+fn renamed_symbols(symbols: &Symbols, name: &str) -> Vec<u64> {
+    let named = |prefix: &&str| symbols.find(&format!("{prefix}{name}"));
+    RENAMED.iter().filter_map(named).map(|symbol| symbol.address.0).collect()
 }
 
 /// The address of the only symbol of a name, or of several at one place.
@@ -136,14 +152,27 @@ fn addresses(
     btf: &Btf<'_>,
     symbols: &Symbols,
 ) -> Vec<Option<u64>> {
-    let candidates = data_symbols(symbols, name);
-    if let [only] = candidates[..] {
-        return vec![Some(only); placed.len()];
+    let mut candidates = data_symbols(symbols, name);
+    if candidates.len() < placed.len() {
+        candidates.extend(renamed_symbols(symbols, name));
+        candidates.sort_unstable();
     }
     let expected: Vec<Option<u64>> = placed
         .iter()
         .map(|placed| placed.and_then(|(section, entry)| section.expected(entry.offset, btf, symbols)))
         .collect();
+    if candidates.is_empty() && symbols.are_few {
+        let certain = |placed: &Option<(&Section, &SectionEntry)>| {
+            let (section, entry) = placed.as_ref()?;
+            section.certain(entry.offset, btf, symbols)
+        };
+        return placed.iter().map(certain).collect();
+    }
+    if let [only] = candidates[..]
+        && (placed.len() == 1 || expected.iter().all(Option::is_none))
+    {
+        return vec![Some(only); placed.len()];
+    }
     let mut order: Vec<usize> = (0..placed.len()).collect();
     // A section without any unique variable (`__modver`) has only its order.
     let offset = |index: usize| placed[index].map(|(section, entry)| (&section.name, entry.offset));
@@ -200,13 +229,25 @@ impl Section {
         Some(nearest.1.wrapping_add(u64::from(offset)).wrapping_sub(u64::from(nearest.0)))
     }
 
+    /// Where something at `offset` is though it has no symbol: where several variables that have one agree on where the section
+    /// begins, nothing in it has moved.
+    fn certain(&self, offset: u32, btf: &Btf<'_>, symbols: &Symbols) -> Option<u64> {
+        let anchors = self.anchors.get_or_init(|| self.anchors(btf, symbols));
+        let mut starts = anchors.iter().map(|(offset, address)| address.wrapping_sub(u64::from(*offset)));
+        let start = starts.next().filter(|_| anchors.len() >= 2 && !self.is_per_cpu)?;
+        starts.all(|other| other == start).then(|| start.wrapping_add(u64::from(offset)))
+    }
+
     fn anchors(&self, btf: &Btf<'_>, symbols: &Symbols) -> Vec<(u32, u64)> {
         let mut anchors: Vec<(u32, u64)> = self
             .entries
             .iter()
             .filter_map(|entry| {
                 let name = btf.get(entry.variable).ok()?.name_str();
-                Some((entry.offset, only(symbols, &name)?))
+                let mut variables = btf.own_named(name.as_bytes()).filter(|ty| ty.kind() == Kind::Var);
+                // Of two variables of a name, one symbol is only one's.
+                let is_unique = variables.nth(1).is_none();
+                Some((entry.offset, is_unique.then(|| only(symbols, &name))??))
             })
             .collect();
         anchors.sort_unstable();
@@ -282,6 +323,30 @@ mod tests {
     }
 
     #[test]
+    fn a_part_whose_symbols_are_renamed_has_variables_of_its_own() {
+        let source = source(&[
+            ("anchor", ".data", 0),
+            ("same", ".data", 0x10),
+            ("far", ".bss", 0),
+            ("same", ".bss", 8),
+            ("alone", ".bss", 0x20),
+        ]);
+        let symbols = [
+            ("anchor", 0x1000, b'd'),
+            ("same", 0x1010, b'd'),
+            ("far", 0x9000, b'b'),
+            ("__kvm_nvhe_same", 0x9008, b'b'),
+            ("__pi_alone", 0x9020, b't'),
+        ];
+        let all = Symbols::of(&symbols);
+        assert_eq!(addresses_of(&source, "same", &all), [Some(0x1010), Some(0x9008)]);
+        assert_eq!(addresses_of(&source, "alone", &all), [Some(0x9020)]);
+        // Without it, the one symbol is that of the variable that is nearest to it.
+        let fewer = Symbols::of(&symbols[..3]);
+        assert_eq!(addresses_of(&source, "same", &fewer), [Some(0x1010), None]);
+    }
+
+    #[test]
     fn no_symbol_is_given_to_two_variables() {
         let source = source(&[
             ("anchor", ".data", 0),
@@ -291,6 +356,6 @@ mod tests {
         ]);
         let symbols =
             Symbols::of(&[("anchor", 0x1000, b'd'), ("same", 0x1010, b'd'), ("same", 0x1100, b'd')]);
-        assert_eq!(addresses_of(&source, "same", &symbols), [Some(0x1010), None, Some(0x1100)]);
+        assert_eq!(addresses_of(&source, "same", &symbols), [Some(0x1010), Some(0x1100), None]);
     }
 }

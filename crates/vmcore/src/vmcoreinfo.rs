@@ -71,6 +71,14 @@ impl VmcoreInfo {
         hexadecimal(self.get(&format!("SYMBOL({name})"))?).map(VirtualAddress)
     }
 
+    /// All `SYMBOL(name)`, in no order.
+    pub fn symbols(&self) -> impl Iterator<Item = (&str, VirtualAddress)> {
+        self.values.keys().filter_map(|key| {
+            let name = key.strip_prefix("SYMBOL(")?.strip_suffix(')')?;
+            Some((name, self.symbol(name)?))
+        })
+    }
+
     /// `NUMBER(name)`: decimal, signed or not, or hexadecimal with a prefix. Its 64 bits.
     pub fn number(&self, name: &str) -> Option<u64> {
         let text = self.get(&format!("NUMBER({name})"))?.trim();

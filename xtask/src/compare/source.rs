@@ -35,7 +35,7 @@ impl Source {
 }
 
 /// The raw BTF in a file.
-fn read(file: &Path) -> Result<Vec<u8>> {
+pub(crate) fn read(file: &Path) -> Result<Vec<u8>> {
     let cannot = || format!("cannot read {}", file.display());
     let opened = fs::File::open(file).with_context(cannot)?;
     // SAFETY: the map is only read, and nothing here writes to the files that are compared.

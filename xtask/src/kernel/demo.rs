@@ -14,7 +14,7 @@ use super::build::{self, Programs};
 use super::source::Source;
 use super::{FIRMWARE, Mode, data, install_needed, kdump};
 use crate::machine::root::Root;
-use crate::machine::{Boot, Machine};
+use crate::machine::{Boot, Machine, hardware};
 use crate::{bench, command};
 
 /// Crash the small kernel that has its variables in its BTF, and keep its memory as the dump of the demo.
@@ -49,7 +49,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let machine = Machine::boot(&Boot {
         image: &built.image(Mode::Builtin),
         initrd: &initrd,
-        processor: "max",
+        hardware: &hardware::PC,
         memory_mib: MEMORY_MIB,
         parameters: &format!("panic=0 {FIRMWARE}"),
         port: None,

@@ -9,8 +9,8 @@ use tempfile::TempDir;
 
 use super::build::Built;
 use super::{CARRIER, EXTRA, FIRMWARE, FOREIGN, Mode, data};
-use crate::machine::Boot;
 use crate::machine::root::Root;
+use crate::machine::{Boot, hardware};
 use crate::{command, dist};
 
 /// The programs of the guest, compiled.
@@ -168,7 +168,7 @@ impl Initrd {
         Boot {
             image,
             initrd: &self.file,
-            processor: "max",
+            hardware: &hardware::PC,
             memory_mib: 256,
             parameters: FIRMWARE,
             port: None,

@@ -16,13 +16,18 @@ pub(crate) struct Root {
 }
 
 impl Root {
-    /// A new file system in this folder, with busybox and its shell, and `init` as its first process.
+    /// A new file system in this folder, with this machine's busybox and its shell, and `init` as its first process.
     pub(crate) fn new(folder: &Path, init: &str) -> Result<Self> {
+        Self::with_busybox(&command::require("busybox")?, folder, init)
+    }
+
+    /// The same with a busybox of another machine.
+    pub(crate) fn with_busybox(busybox: &Path, folder: &Path, init: &str) -> Result<Self> {
         for name in ["bin", "proc", "sys", "dev", "tmp", "modules"] {
             fs::create_dir_all(folder.join(name))?;
         }
         let root = Self { folder: folder.to_path_buf() };
-        root.install(&command::require("busybox")?, "bin/busybox")?;
+        root.install(busybox, "bin/busybox")?;
         symlink("busybox", folder.join("bin/sh"))?;
         fs::write(folder.join("init"), init)?;
         fs::set_permissions(folder.join("init"), fs::Permissions::from_mode(0o755))?;

@@ -10,6 +10,7 @@ mod oracle;
 mod session;
 mod speed;
 mod spelling;
+mod unnamed;
 mod variables;
 
 use std::ffi::OsStr;
@@ -21,11 +22,13 @@ use btfkit_btf::{Btf, Kind};
 
 use super::encoder::Encoder;
 use crate::command;
-use crate::fixtures::{Dumps, Kernel, small_kernels};
+use crate::fixtures::{Dumps, Kernel, KernelPackage, OTHER_KERNELS, small_kernels};
 use crate::verdict::{Tally, unavailable};
 use oracle::{Oracle, Request};
 use session::Session;
 
+/// The kernel whose kallsyms has no data.
+const NAMES_FUNCTIONS_ALONE: &str = "6.1-arm64";
 /// How many random paths of members are walked.
 const PATHS: usize = 1000;
 
@@ -100,11 +103,21 @@ fn names(btf: &Btf<'_>) -> Vec<String> {
     btf.types().filter(|ty| ty.kind() == Kind::Var).map(|ty| ty.name_str().into_owned()).collect()
 }
 
-/// Copies the section .BTF out of an ELF file.
+/// Copies the section .BTF out of an ELF file of any machine.
 fn btf_of(elf: &Path, to: &Path) -> Result<()> {
-    let mut copy = std::process::Command::new(command::require("objcopy")?);
-    copy.arg("--dump-section").arg(format!(".BTF={}", to.display())).arg(elf).arg("/dev/null");
-    command::output(&mut copy).map(drop)
+    Ok(fs::write(to, crate::compare::source::read(elf)?)?)
+}
+
+/// The dumps of a Debian kernel, with drgn's answers: all variables have types, through a side file.
+fn prepare(kernel: &Kernel, dumps: &Dumps, encoder: &Encoder, folder: &Path) -> Result<(Case, usize)> {
+    let at = |name: &str| folder.join(format!("{}-{name}", kernel.label));
+    let (base, side) = (at("own.btf"), at("side.btf"));
+    btf_of(&kernel.vmlinux, &base)?;
+    let options = [OsStr::new("--only-vars"), OsStr::new("--base"), base.as_os_str()];
+    encoder.encode(&kernel.vmlinux, &side, &options)?;
+    let names = Names::of(&base, Some(&side))?;
+    let case = Case::new(encoder.program(), dumps.elf(), &kernel.vmlinux, &names, Some(side))?;
+    Ok((case, names.all.len()))
 }
 
 /// All checks on the dumps of a Debian kernel, if there are any of it.
@@ -114,35 +127,54 @@ pub(super) fn check(tally: &mut Tally, kernel: &Kernel, encoder: &Encoder, folde
     let mut found = None;
     tally.check(&format!("{label}: dumps, and drgn's answers"), || {
         let dumps = dumps?;
-        let at = |name: &str| folder.join(format!("{label}-{name}"));
-        let (base, side) = (at("own.btf"), at("side.btf"));
-        btf_of(&kernel.vmlinux, &base)?;
-        encoder.encode(
-            &kernel.vmlinux,
-            &side,
-            &[OsStr::new("--only-vars"), OsStr::new("--base"), base.as_os_str()],
-        )?;
-        let names = Names::of(&base, Some(&side))?;
-        let count = names.all.len();
-        let case = Case::new(encoder.program(), dumps.elf(), &kernel.vmlinux, &names, Some(side))?;
+        let (case, names) = prepare(kernel, &dumps, encoder, folder)?;
         found = Some((dumps, case));
-        Ok(format!("{count} names of variables"))
+        Ok(format!("{names} names of variables"))
     });
     let Some((dumps, case)) = found else { return };
     let mut run = |name: &str, check: &dyn Fn() -> Result<String>| {
         tally.check(&format!("{label}: debug: {name}"), check);
     };
+    if label == NAMES_FUNCTIONS_ALONE {
+        run("variables without symbols", &|| unnamed::variables(&case));
+        run("variables without symbols, in known sections", &|| unnamed::by_sections(&case));
+        run("paths of members, by address", &|| unnamed::paths(&case));
+        run("ps, mod and log", &|| answers::views(&case));
+        run("no types", &|| unnamed::no_types(&case));
+        run("what is missing", &|| unnamed::what_is_missing(&case));
+        return;
+    }
     run("variables", &|| variables::check(&case));
     run("paths of members", &|| answers::paths(&case));
     run("lists and trees", &|| lists::check(&case));
     run("ps, mod and log", &|| answers::views(&case));
     run("built-in declarations", &|| declarations::check(&case));
     run("containers", &|| answers::containers(&case, &dumps.containers()));
+    if kernel.of.is_some() {
+        return;
+    }
     run("what is missing", &|| gaps::check(&case, &dumps));
     run("damaged dumps", &|| damage::check(&case, &dumps));
     if label == crate::fixtures::KERNELS[0].label {
         run("kdump", &|| capture::check(&case.btfkit, kernel));
         run("speed and memory of the first answer", &|| speed::check(&case.btfkit));
+    }
+}
+
+/// The checks on dumps of other machines: of the one that this tier always has, or of all others.
+pub(super) fn check_others(
+    tally: &mut Tally,
+    which: impl Fn(&KernelPackage) -> bool,
+    encoder: &Encoder,
+    folder: &Path,
+) {
+    for package in OTHER_KERNELS.iter().filter(|package| which(package)) {
+        match package.fetch() {
+            Ok(kernel) => check(tally, &kernel, encoder, folder),
+            Err(error) => {
+                tally.check(&format!("dumps of {}", package.label), || Err(error));
+            }
+        }
     }
 }
 

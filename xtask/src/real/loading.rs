@@ -17,7 +17,7 @@ use crate::command;
 use crate::fixtures::Kernel;
 use crate::fixtures::image::{Image, module_name};
 use crate::machine::root::Root;
-use crate::machine::{Boot, Machine};
+use crate::machine::{Boot, Machine, hardware};
 
 /// Cuts off what runs when a module is loaded and unloaded.
 const CUT: [&str; 1] = ["--remove-section=.rela.gnu.linkonce.this_module"];
@@ -83,9 +83,9 @@ pub(crate) fn check(
     // The unpacked file system and the loaded modules both take memory.
     let memory = 384 + 4 * u32::try_from(fs::metadata(&initrd)?.len() >> 20)?;
     let machine = Machine::boot(&Boot {
-        image: &image.vmlinuz(),
+        image: &image.kernel(),
         initrd: &initrd,
-        processor: "max",
+        hardware: &hardware::PC,
         memory_mib: memory,
         parameters: "panic=-1",
         port: None,

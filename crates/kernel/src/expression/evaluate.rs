@@ -163,7 +163,8 @@ impl<'k> Evaluator<'k> {
                 Some(Address::PerCpu(address)) => self.per_cpu(bare, address)?,
                 None => {
                     return Err(ExpressionError::Other(format!(
-                        "{name} has no symbol: where it is, is not known"
+                        "{name} has no symbol: where it is, is not known{}",
+                        self.why_no_data()
                     )));
                 }
             };
@@ -226,10 +227,27 @@ impl<'k> Evaluator<'k> {
     }
 
     fn symbol(&self, name: &str, which: usize, module: Option<&str>) -> Result<Value> {
-        self.kernel.symbols()?;
         let mut found = self.kernel.symbols_named(name).filter(|(_, of)| module.is_none() || *of == module);
-        let (symbol, _) = found.nth(which - 1).ok_or_else(|| ExpressionError::Unknown(name.to_owned()))?;
+        let Some((symbol, _)) = found.nth(which - 1) else {
+            self.kernel.symbols()?;
+            let unknown = ExpressionError::Unknown(name.to_owned());
+            let why = self.why_no_data();
+            if why.is_empty() {
+                return Err(unknown);
+            }
+            // Types would give some variables away.
+            self.kernel.types()?;
+            return Err(ExpressionError::Other(format!("{unknown}{why}")));
+        };
         Ok(Value::at(CType::Void, symbol.address))
+    }
+
+    /// Why variables may have no symbol.
+    fn why_no_data(&self) -> &'static str {
+        match self.kernel.symbols() {
+            Ok(symbols) if !symbols.name_data() => ": this kernel's kallsyms names functions alone",
+            _ => "",
+        }
     }
 
     fn member(&self, of: &Value, name: &str, through_pointer: bool) -> Result<Value> {

@@ -1,5 +1,6 @@
 //! Symbols: names and addresses of everything in the kernel.
 
+pub(crate) mod derived;
 mod kallsyms;
 pub(crate) mod modules;
 mod scan;
@@ -35,6 +36,9 @@ pub struct Symbols {
     by_name: OnceLock<ByName>,
     /// How often a name was looked for without an index.
     lookups: AtomicU32,
+    name_data: OnceLock<bool>,
+    /// Whether they are but a few that were found otherwise: what is not among them may be there all the same.
+    pub(crate) are_few: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -75,20 +79,32 @@ impl Symbols {
         if !entries.is_sorted_by_key(|entry| entry.address) {
             entries.sort_by_key(|entry| entry.address);
         }
-        Self { names, entries, by_name: OnceLock::new(), lookups: AtomicU32::new(0) }
+        Self {
+            names,
+            entries,
+            by_name: OnceLock::new(),
+            lookups: AtomicU32::new(0),
+            name_data: OnceLock::new(),
+            are_few: false,
+        }
     }
 
     /// A table of these names, addresses and kinds.
-    #[cfg(test)]
-    pub(crate) fn of(symbols: &[(&str, u64, u8)]) -> Self {
+    pub(crate) fn of<N: AsRef<str>>(symbols: &[(N, u64, u8)]) -> Self {
         let mut names = String::new();
         let mut entries = Vec::new();
         for (name, address, kind) in symbols {
+            let name = name.as_ref();
             let (start, length) = (names.len() as u32, name.len() as u16);
             entries.push(Entry { address: *address, name: start, length, kind: *kind });
             names.push_str(name);
         }
         Self::new(names, entries)
+    }
+
+    /// The same, as few that were found otherwise.
+    pub(crate) fn few(symbols: &[(String, u64, u8)]) -> Self {
+        Self { are_few: true, ..Self::of(symbols) }
     }
 
     /// Number of symbols.
@@ -140,6 +156,12 @@ impl Symbols {
     /// The first symbol of this name.
     pub fn find(&self, name: &str) -> Option<Symbol<'_>> {
         self.named(name).next()
+    }
+
+    /// Whether data has symbols, and not functions alone: the kernel was built with `CONFIG_KALLSYMS_ALL`.
+    pub fn name_data(&self) -> bool {
+        // Every kernel has it.
+        *self.name_data.get_or_init(|| self.find("init_task").is_some())
     }
 
     fn index(&self) -> ByName {

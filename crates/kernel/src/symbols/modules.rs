@@ -29,10 +29,9 @@ const ENTRY: usize = 24;
 /// Parts of `mem[]` that stay when a module is initialised: text, data, rodata, rodata after initialisation.
 const KEPT: u64 = 4;
 
-/// The modules of the list `modules`, as far as it can be followed; those that are not formed yet are left out.
-pub(crate) fn read(memory: &Memory, symbols: &Symbols, btf: &Btf<'_>) -> Vec<ModuleSymbols> {
+/// The modules of the list `modules`, whose head is given, as far as it can be followed; those that are not formed yet are left out.
+pub(crate) fn read(memory: &Memory, head: VirtualAddress, btf: &Btf<'_>) -> Vec<ModuleSymbols> {
     let Some(layout) = Layout::of(btf) else { return Vec::new() };
-    let Some(head) = symbols.find("modules").map(|symbol| symbol.address) else { return Vec::new() };
     let mut modules = Vec::new();
     let mut seen = HashSet::new();
     let mut left = MOST;

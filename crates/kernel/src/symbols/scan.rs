@@ -8,9 +8,8 @@
 use btfkit_vmcore::{Memory, VirtualAddress};
 
 use super::kallsyms::{MOST_SYMBOLS, Places};
+use crate::image::{REACH, read_what_is_there};
 
-/// How far behind the start of the kernel's text its read-only data is looked for, in bytes.
-const REACH: u64 = 192 << 20;
 /// Memory is looked through in pieces of this size, in bytes.
 const PIECE: usize = 1 << 20;
 /// What the tokens of the ten digits look like.
@@ -45,14 +44,6 @@ pub(super) fn places(memory: &Memory, stext: VirtualAddress) -> Vec<Places> {
         }
     }
     found
-}
-
-/// Reads page by page; what is not there reads as zeros.
-fn read_what_is_there(memory: &Memory, start: u64, piece: &mut [u8]) {
-    piece.fill(0);
-    for (index, page) in piece.chunks_mut(4096).enumerate() {
-        let _ = memory.read(VirtualAddress(start.wrapping_add(index as u64 * 4096)), page);
-    }
 }
 
 fn position(bytes: &[u8], wanted: &[u8]) -> Option<usize> {

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use btfkit_btf::Kind;
 use btfkit_vmcore::{FormatKind, Origin};
 
-use crate::{Kernel, TypeSource};
+use crate::{Kernel, Symbols, TypeSource};
 
 /// A part of a dump that is there, or is not.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
@@ -60,8 +60,19 @@ pub fn inventory(kernel: &Kernel) -> Vec<Finding> {
     });
     findings.push(match kernel.symbols() {
         Ok(symbols) => Finding::found("symbols", symbols.len().to_string()),
+        Err(error) if kernel.types().is_ok() => {
+            Finding::missing("symbols", error, "functions and most variables have no names")
+        }
         Err(error) => Finding::missing("symbols", error, "no names, types or variables; the log can be read"),
     });
+    if kernel.symbols().is_ok_and(|symbols| !symbols.name_data()) {
+        let count = kernel.derived_symbols().len();
+        findings.push(Finding::missing(
+            "data symbols",
+            format!("kallsyms names functions alone; {count} variables were found otherwise"),
+            "others are read by address, and per-CPU ones not at all",
+        ));
+    }
     types(kernel, &mut findings);
     findings.push(match dump.registers().count() {
         0 => Finding::missing("registers", "no notes hold any", "where running tasks are is not known"),
@@ -101,8 +112,13 @@ fn types(kernel: &Kernel, findings: &mut Vec<Finding>) {
         return;
     }
     let variables = |source: &TypeSource| source.btf.types().filter(|ty| ty.kind() == Kind::Var).count();
+    let is_looked_for = !kernel.symbols().is_ok_and(Symbols::name_data);
     for source in kernel.type_sources() {
-        let place = if source.address.is_some() { "" } else { " (side file)" };
+        let place = match source.address {
+            None => " (side file)",
+            Some(_) if is_looked_for && source.name == "vmlinux" => ", found in the kernel's image",
+            Some(_) => "",
+        };
         let text = format!(
             "{}: {} types, {} variables{place}",
             source.name,

@@ -28,6 +28,10 @@ pub struct System {
     pub crash_time: Option<u64>,
     /// Why it panicked, in its own words.
     pub panic: Option<String>,
+    /// What every kernel has, and could not be read: of `version`, `node`, `processors`, `uptime`, `memory`, `tasks`, `taints`.
+    pub missing: Vec<&'static str>,
+    /// Why, if one reason is behind all of it.
+    pub why_missing: Option<String>,
 }
 
 /// All that the dump tells of its machine.
@@ -39,7 +43,7 @@ pub fn system(kernel: &Kernel) -> System {
     let records = log(kernel).unwrap_or_default();
     let page = info.and_then(btfkit_vmcore::VmcoreInfo::page_size).unwrap_or(4096);
     let pages = value(kernel, "_totalram_pages").and_then(|pages| number(kernel, &pages, "counter"));
-    System {
+    let mut system = System {
         release: name("release").or_else(|| Some(info?.release()?.to_owned())),
         version: name("version"),
         machine: name("machine").or_else(|| Some(memory.dump().machine().to_string())),
@@ -58,6 +62,31 @@ pub fn system(kernel: &Kernel) -> System {
             let reason = record.text.strip_prefix("Kernel panic - not syncing: ")?;
             Some(reason.lines().next().unwrap_or(reason).to_owned())
         }),
+        ..System::default()
+    };
+    system.missing = missing(&system);
+    system.why_missing = if system.missing.is_empty() { None } else { why_missing(kernel) };
+    system
+}
+
+fn missing(system: &System) -> Vec<&'static str> {
+    let fields = [
+        ("version", system.version.is_none()),
+        ("node", system.node.is_none()),
+        ("processors", system.processors.is_none()),
+        ("uptime", system.uptime_seconds.is_none()),
+        ("memory", system.memory_kib.is_none()),
+        ("tasks", system.tasks.is_none()),
+        ("taints", system.taints.is_none()),
+    ];
+    fields.into_iter().filter(|(_, is_missing)| *is_missing).map(|(name, _)| name).collect()
+}
+
+fn why_missing(kernel: &Kernel) -> Option<String> {
+    match (kernel.symbols(), kernel.types()) {
+        (Err(error), _) | (_, Err(error)) => Some(error.to_string()),
+        (Ok(symbols), _) if !symbols.name_data() => Some("kallsyms names functions alone".into()),
+        _ => None,
     }
 }
 

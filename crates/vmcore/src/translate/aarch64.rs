@@ -1,7 +1,7 @@
 //! aarch64: pages of 4, 16 or 64 KiB, addresses of 36 to 52 bits (Arm ARM, D8; `Documentation/arch/arm64/memory.rst`).
 
-use super::{Mapping, ReadEntry, leaf, swapper};
-use crate::{ByteOrder, Error, PhysicalAddress, Result, VirtualAddress, VmcoreInfo};
+use super::{Mapping, Radix, ReadEntry, Step, swapper};
+use crate::{Error, PhysicalAddress, Result, VirtualAddress, VmcoreInfo};
 
 /// The shape of the tables.
 #[derive(Clone, Debug)]
@@ -32,8 +32,12 @@ pub(super) fn find(info: &VmcoreInfo) -> Result<(Tables, PhysicalAddress)> {
 }
 
 impl Tables {
+    fn radix(&self) -> Radix {
+        Radix { page_shift: self.page_shift, address_bits: self.address_bits }
+    }
+
     pub(super) fn levels(&self) -> u32 {
-        (self.address_bits - self.page_shift).div_ceil(self.page_shift - 3)
+        self.radix().levels()
     }
 
     /// Bit 55 tells the kernel's half from the user's: the signature's bits become like it.
@@ -56,20 +60,11 @@ impl Tables {
         if address.0 & upper != upper && address.0 & upper != 0 {
             return Err(Error::NotMapped(address));
         }
-        let bits_per_level = self.page_shift - 3;
-        let mut table = root;
-        for level in (0..self.levels()).rev() {
-            let shift = self.page_shift + level * bits_per_level;
-            let width = (self.address_bits - shift).min(bits_per_level);
-            let found = entry(table, address.0 >> shift & ((1 << width) - 1), ByteOrder::Little)?;
-            match (found & 3, level) {
-                (3, 0) => return Ok(leaf(address, self.frame(found), 1 << shift)),
-                (3, _) => table = PhysicalAddress(self.frame(found)),
-                (1, 1..) => return Ok(leaf(address, self.frame(found), 1 << shift)),
-                _ => break,
-            }
-        }
-        Err(Error::NotMapped(address))
+        self.radix().walk(entry, root, address, |found, level| match (found & 3, level) {
+            (3, 0) | (1, 1..) => Some(Step::Leaf(self.frame(found))),
+            (3, _) => Some(Step::Table(self.frame(found))),
+            _ => None,
+        })
     }
 
     /// The physical address in an entry. Of 52 bits, those that have no room in their place are elsewhere.

@@ -119,6 +119,55 @@ fn leaf(address: VirtualAddress, physical: u64, size: u64) -> Mapping {
     Mapping { start: VirtualAddress(address.0 & !mask), physical: PhysicalAddress(physical & !mask), size }
 }
 
+/// Tables of as many entries as fill a page, each of 64 bits with its lowest byte first.
+#[derive(Clone, Copy, Debug)]
+struct Radix {
+    /// Bits of an address within a page.
+    page_shift: u32,
+    /// Bits of an address that are translated. What is left of them for the topmost table may be less than it has room for.
+    address_bits: u32,
+}
+
+/// What an entry leads to.
+enum Step {
+    /// A table at this physical address.
+    Table(u64),
+    /// Memory at this physical address.
+    Leaf(u64),
+    /// The same, with a size in bytes other than its level's.
+    LeafOf(u64, u64),
+}
+
+impl Radix {
+    fn levels(self) -> u32 {
+        (self.address_bits - self.page_shift).div_ceil(self.page_shift - 3)
+    }
+
+    /// Walks from the topmost table down. `step` says what an entry of a level leads to; level 0 is that of pages.
+    fn walk(
+        self,
+        entry: impl ReadEntry,
+        root: PhysicalAddress,
+        address: VirtualAddress,
+        step: impl Fn(u64, u32) -> Option<Step>,
+    ) -> Result<Mapping> {
+        let bits_per_level = self.page_shift - 3;
+        let mut table = root;
+        for level in (0..self.levels()).rev() {
+            let shift = self.page_shift + level * bits_per_level;
+            let width = (self.address_bits - shift).min(bits_per_level);
+            let found = entry(table, address.0 >> shift & ((1 << width) - 1), ByteOrder::Little)?;
+            match step(found, level) {
+                Some(Step::Table(next)) if level > 0 => table = PhysicalAddress(next),
+                Some(Step::Leaf(physical)) => return Ok(leaf(address, physical, 1 << shift)),
+                Some(Step::LeafOf(physical, size)) => return Ok(leaf(address, physical, size)),
+                _ => break,
+            }
+        }
+        Err(Error::NotMapped(address))
+    }
+}
+
 /// Whether the bits from `bits` on are all like bit `bits - 1`.
 fn is_sign_extended(address: VirtualAddress, bits: u32) -> bool {
     let shift = 64 - bits.clamp(1, 64);

@@ -1,7 +1,7 @@
 //! riscv64: Sv39, Sv48 and Sv57 (RISC-V privileged architecture, 12.4 to 12.6).
 
-use super::{Mapping, ReadEntry, is_sign_extended, leaf, swapper};
-use crate::{ByteOrder, Error, PhysicalAddress, Result, VirtualAddress, VmcoreInfo};
+use super::{Mapping, Radix, ReadEntry, Step, is_sign_extended, swapper};
+use crate::{Error, PhysicalAddress, Result, VirtualAddress, VmcoreInfo};
 
 const VALID: u64 = 1;
 /// Readable, writable or executable: a leaf.
@@ -43,23 +43,18 @@ impl Tables {
         root: PhysicalAddress,
         address: VirtualAddress,
     ) -> Result<Mapping> {
-        if !is_sign_extended(address, 12 + 9 * self.levels) {
+        let radix = Radix { page_shift: 12, address_bits: 12 + 9 * self.levels };
+        if !is_sign_extended(address, radix.address_bits) {
             return Err(Error::NotMapped(address));
         }
-        let mut table = root;
-        for level in (0..self.levels).rev() {
-            let shift = 12 + 9 * level;
-            let found = entry(table, address.0 >> shift & 511, ByteOrder::Little)?;
+        radix.walk(entry, root, address, |found, level| {
             let frame = (found >> 10 & 0xfff_ffff_ffff) << 12;
-            if found & VALID == 0 {
-                break;
+            match (found & VALID != 0, found & LEAF != 0) {
+                (false, _) => None,
+                (true, false) => Some(Step::Table(frame)),
+                (true, true) if level == 0 && found & CONTIGUOUS != 0 => Some(Step::LeafOf(frame, 1 << 16)),
+                (true, true) => Some(Step::Leaf(frame)),
             }
-            if found & LEAF != 0 {
-                let size = if level == 0 && found & CONTIGUOUS != 0 { 1 << 16 } else { 1 << shift };
-                return Ok(leaf(address, frame, size));
-            }
-            table = PhysicalAddress(frame);
-        }
-        Err(Error::NotMapped(address))
+        })
     }
 }

@@ -1,7 +1,7 @@
 //! x86_64: four or five levels of 512 entries (Intel SDM volume 3, 4.5).
 
-use super::{Mapping, ReadEntry, is_sign_extended, leaf, swapper};
-use crate::{ByteOrder, Dump, Error, PhysicalAddress, Result, VirtualAddress, VmcoreInfo};
+use super::{Mapping, Radix, ReadEntry, Step, is_sign_extended, swapper};
+use crate::{Dump, Error, PhysicalAddress, Result, VirtualAddress, VmcoreInfo};
 
 /// Where the kernel's image is mapped when it has not been moved (`__START_KERNEL_map`).
 const KERNEL_MAP: u64 = 0xffff_ffff_8000_0000;
@@ -41,22 +41,17 @@ impl Tables {
         root: PhysicalAddress,
         address: VirtualAddress,
     ) -> Result<Mapping> {
-        if !is_sign_extended(address, 12 + 9 * self.levels) {
+        let radix = Radix { page_shift: 12, address_bits: 12 + 9 * self.levels };
+        if !is_sign_extended(address, radix.address_bits) {
             return Err(Error::NotMapped(address));
         }
-        let mut table = root;
-        for level in (0..self.levels).rev() {
-            let shift = 12 + 9 * level;
-            let found = entry(table, address.0 >> shift & 511, ByteOrder::Little)?;
-            if found & PRESENT == 0 {
-                return Err(Error::NotMapped(address));
-            }
+        radix.walk(entry, root, address, |found, level| {
             let frame = found & FRAME & !self.encryption_mask;
-            if level == 0 || (level <= 2 && found & LARGE != 0) {
-                return Ok(leaf(address, frame, 1 << shift));
+            match found & PRESENT != 0 {
+                false => None,
+                true if level == 0 || (level <= 2 && found & LARGE != 0) => Some(Step::Leaf(frame)),
+                true => Some(Step::Table(frame)),
             }
-            table = PhysicalAddress(frame);
-        }
-        Err(Error::NotMapped(address))
+        })
     }
 }

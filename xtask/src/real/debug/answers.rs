@@ -118,7 +118,7 @@ pub(super) fn containers(case: &Case, containers: &[Container]) -> Result<String
         }
         slowest = slowest.max((answers.took, name));
     }
-    ensure!(containers.len() >= 3, "only {} containers", containers.len());
+    ensure!(containers.len() >= 2, "only {} containers", containers.len());
     let filtered = containers.iter().filter(|container| container.is_filtered).count();
     let fewest = if filtered > 0 { format!(" (at least {fewest} tasks)") } else { String::new() };
     Ok(format!(

@@ -11,7 +11,7 @@ use crate::fixtures::Kernel;
 use crate::fixtures::apt::Apt;
 use crate::fixtures::image::Image;
 use crate::machine::root::Root;
-use crate::machine::{Boot, Machine};
+use crate::machine::{Boot, Machine, hardware};
 use crate::{command, dist};
 
 /// In the order of loading; the last is the first in the kernel's list.
@@ -38,16 +38,16 @@ pub(super) fn check(btfkit: &Path, kernel: &Kernel) -> Result<String> {
     let root = Root::new(&at("root"), &init("kdump")?)?;
     root.install_program(&command::require("kexec")?)?;
     fs::write(root.path("kexec"), "--kexec-file-syscall")?;
-    root.install(&image.vmlinuz(), "crash/vmlinuz")?;
+    root.install(&image.kernel(), "crash/vmlinuz")?;
     root.install(&at("capture-initrd"), "crash/initrd")?;
     for (position, name) in MODULES.iter().enumerate() {
         image.unpack_module(name, &root.path(&format!("modules/{position}-{name}.ko")))?;
     }
     root.pack(&at("initrd"))?;
     let machine = Machine::boot(&Boot {
-        image: &image.vmlinuz(),
+        image: &image.kernel(),
         initrd: &at("initrd"),
-        processor: "max",
+        hardware: &hardware::PC,
         memory_mib: 768,
         parameters: "panic=-1 crashkernel=256M",
         port: Some(&at("dump")),

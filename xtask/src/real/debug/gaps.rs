@@ -1,14 +1,14 @@
 //! Dumps that lack something: what still works, and what the user is told.
 
 use std::fs::{self, File};
-use std::io::Write;
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
 use btfkit_kernel::{Kernel, Options};
-use btfkit_vmcore::{Dump, Origin, VirtualAddress};
+use btfkit_vmcore::{Dump, Machine, Origin, VirtualAddress};
 
 use super::Case;
 use crate::fixtures::Dumps;
@@ -21,33 +21,51 @@ const PAGE: u64 = 4096;
 pub(super) struct Copy {
     file: File,
     pub(super) path: PathBuf,
+    /// Physical address of its first byte.
+    first: u64,
     size: u64,
     /// What is in it, as it was.
     pub(super) kernel: Kernel,
 }
 
 impl Copy {
-    /// `name` is that of the file in `folder`.
+    /// A copy of raw memory from address 0 on. `name` is that of the file in `folder`.
     pub(super) fn of(raw: &Path, folder: &Path, name: &str) -> Result<Self> {
-        let path = folder.join(name);
-        let mut file = File::options().read(true).write(true).create(true).truncate(true).open(&path)?;
+        Self::of_part(raw, 0..fs::metadata(raw)?.len(), 0, &folder.join(name))
+    }
+
+    /// A copy of the largest segment of an ELF core.
+    pub(super) fn of_segment(elf: &Path, folder: &Path, name: &str) -> Result<Self> {
+        let dump = Dump::open(&[elf])?;
+        let largest = dump.segments().iter().max_by_key(|segment| segment.file_size);
+        let largest = largest.context("a dump without memory")?;
+        let first = largest.physical.context("a segment without a physical address")?.0;
+        Self::of_part(elf, largest.offset..largest.offset + largest.file_size, first, &folder.join(name))
+    }
+
+    fn of_part(from: &Path, part: std::ops::Range<u64>, first: u64, path: &Path) -> Result<Self> {
+        let mut file = File::options().read(true).write(true).create(true).truncate(true).open(path)?;
         file.write_all(&[0; MEMORY as usize])?;
-        let size = std::io::copy(&mut File::open(raw)?, &mut file)?;
-        let copy = Self { file, path, size, kernel: Kernel::new(Dump::open(&[raw])?, Options::default()) };
+        let mut source = File::open(from)?;
+        source.seek(SeekFrom::Start(part.start))?;
+        let size = std::io::copy(&mut source.take(part.end - part.start), &mut file)?;
+        let kernel = Kernel::new(Dump::open(&[from])?, Options::default());
+        let copy = Self { file, path: path.to_path_buf(), first, size, kernel };
         copy.set_segments(&[])?;
         Ok(copy)
     }
 
     /// Writes headers under which these physical pages are excluded from the dump.
     pub(super) fn set_segments(&self, excluded: &[u64]) -> Result<()> {
-        let mut excluded: Vec<u64> = excluded.iter().map(|address| address & !(PAGE - 1)).collect();
+        let page_of = |address: &u64| (address & !(PAGE - 1)) - self.first;
+        let mut excluded: Vec<u64> = excluded.iter().map(page_of).collect();
         excluded.sort_unstable();
         excluded.dedup();
         let mut programs = Vec::new();
         let mut at = 0;
         let mut program = |from: u64, to: u64, stored: u64| {
             if to > from {
-                programs.push([1 | 7 << 32, MEMORY + from, 0, from, stored, to - from, 0]);
+                programs.push([1 | 7 << 32, MEMORY + from, 0, self.first + from, stored, to - from, 0]);
             }
         };
         for page in excluded {
@@ -58,7 +76,8 @@ impl Copy {
         program(at, self.size, self.size - at);
         let mut header = vec![0; MEMORY as usize];
         header[..8].copy_from_slice(b"\x7fELF\x02\x01\x01\0");
-        header[16..24].copy_from_slice(&[4, 0, 62, 0, 1, 0, 0, 0]);
+        let machine = if self.kernel.memory().dump().machine() == Machine::Aarch64 { 183 } else { 62 };
+        header[16..24].copy_from_slice(&[4, 0, machine, 0, 1, 0, 0, 0]);
         header[32..40].copy_from_slice(&64u64.to_le_bytes());
         header[52..64].copy_from_slice(&[64, 0, 56, 0, u8::try_from(programs.len())?, 0, 64, 0, 0, 0, 0, 0]);
         for (entry, program) in header[64..].chunks_exact_mut(56).zip(&programs) {
@@ -90,12 +109,12 @@ impl Copy {
 
     pub(super) fn read(&self, physical: u64, length: usize) -> Result<Vec<u8>> {
         let mut bytes = vec![0; length];
-        self.file.read_exact_at(&mut bytes, MEMORY + physical)?;
+        self.file.read_exact_at(&mut bytes, MEMORY + physical - self.first)?;
         Ok(bytes)
     }
 
     pub(super) fn write(&self, physical: u64, bytes: &[u8]) -> Result<()> {
-        Ok(self.file.write_all_at(bytes, MEMORY + physical)?)
+        Ok(self.file.write_all_at(bytes, MEMORY + physical - self.first)?)
     }
 
     /// Changes memory, runs, and puts back what was there.
@@ -116,12 +135,12 @@ impl Copy {
 }
 
 /// What a user reads.
-struct Said {
-    out: String,
+pub(super) struct Said {
+    pub(super) out: String,
     errors: Vec<String>,
 }
 
-fn debug(btfkit: &Path, files: &[PathBuf], arguments: &[&str]) -> Result<Said> {
+pub(super) fn debug(btfkit: &Path, files: &[PathBuf], arguments: &[&str]) -> Result<Said> {
     let mut debug = Command::new("timeout");
     debug.args(["--signal=KILL", "20"]).arg(btfkit).arg("debug").args(files).args(arguments);
     let output = debug.stdin(Stdio::null()).output()?;
@@ -142,17 +161,17 @@ fn debug(btfkit: &Path, files: &[PathBuf], arguments: &[&str]) -> Result<Said> {
 
 impl Said {
     /// The line of `info` about a part.
-    fn line(&self, what: &str) -> Result<&str> {
+    pub(super) fn line(&self, what: &str) -> Result<&str> {
         let line = self.out.lines().find(|line| line.trim_start().starts_with(what));
         line.with_context(|| format!("info says nothing of {what}: {}", self.out))
     }
 
-    fn must_say(&self, part: &str) -> Result<()> {
+    pub(super) fn must_say(&self, part: &str) -> Result<()> {
         ensure!(self.out.contains(part), "{part:?} is not in {:?}, errors {:?}", self.out, self.errors);
         Ok(())
     }
 
-    fn must_complain(&self, part: &str) -> Result<()> {
+    pub(super) fn must_complain(&self, part: &str) -> Result<()> {
         let is_there = self.errors.iter().any(|error| error.contains(part));
         ensure!(is_there, "no error says {part:?}: {:?}, and {:?}", self.errors, self.out);
         Ok(())
@@ -194,14 +213,28 @@ pub(super) fn check(case: &Case, dumps: &Dumps) -> Result<String> {
         ensure!(said.line("symbols")? == complete.line("symbols")?, "{}", said.out);
         said.must_say(&answer)
     })?;
-    gap("no kallsyms", &|| {
-        // Its tokens are what the scan looks for.
-        let tokens =
-            copy.kernel.memory().dump().vmcoreinfo().and_then(|info| info.symbol("kallsyms_token_table"));
-        let tokens = copy.physical(tokens.context("no tokens")?)?;
-        let changes = [(info.0, without_kallsyms.clone()), (tokens, vec![0xff; 4096])];
-        let said = copy.with(&changes, || debug(&["-c", "info", "-e", release, "-c", "log 1"]))?;
+    // Its tokens are what the scan looks for.
+    let tokens =
+        copy.kernel.memory().dump().vmcoreinfo().and_then(|info| info.symbol("kallsyms_token_table"));
+    let tokens = copy.physical(tokens.context("no tokens")?)?;
+    let without_symbols = || vec![(info.0, without_kallsyms.clone()), (tokens, vec![0xff; 4096])];
+    let btf = copy.place("__start_BTF")?;
+    gap("no kallsyms: types from the image, and variables that they give away", &|| {
+        let arguments = ["-c", "info", "-e", release, "-c", "log 1", "-c", "ps", "-c", "sym jiffies_64"];
+        let said = copy.with(&without_symbols(), || debug(&arguments))?;
         ensure!(said.line("symbols")?.contains("no symbols: "), "{}", said.out);
+        ensure!(said.line("types")?.contains("found in the kernel's image"), "{}", said.out);
+        said.must_say(&last)?;
+        said.must_say(&answer)?;
+        for task in case.oracle.tasks.iter().filter(|task| task.pid == task.tgid) {
+            said.must_say(&format!("{:016x}", task.address))?;
+        }
+        said.must_complain("no symbols: ")
+    })?;
+    gap("neither kallsyms nor BTF", &|| {
+        let changes = [without_symbols(), vec![(btf, vec![0; 64])]].concat();
+        let said = copy.with(&changes, || debug(&["-c", "info", "-e", "init_task", "-c", "log 1"]))?;
+        ensure!(said.line("types")?.contains("no symbols: "), "{}", said.out);
         said.must_say(&last)?;
         said.must_complain("no symbols: ")
     })?;
@@ -211,7 +244,6 @@ pub(super) fn check(case: &Case, dumps: &Dumps) -> Result<String> {
         ensure!(said.line("VMCOREINFO")?.contains("not found"), "{}", said.out);
         said.must_complain("VMCOREINFO")
     })?;
-    let btf = copy.place("__start_BTF")?;
     gap("BTF that is broken", &|| {
         let said = copy.with(&[(btf, vec![0; 64])], || {
             debug(&["-c", "info", "-e", release, "-c", "log 1", "-c", "sym jiffies_64"])

@@ -24,6 +24,8 @@ pub(super) struct Request {
 /// What it answers.
 #[derive(Debug, Deserialize)]
 pub(super) struct Oracle {
+    /// First address of the kernel's text, and the one behind its image.
+    pub(super) image: [u64; 2],
     pub(super) variables: BTreeMap<String, Variables>,
     pub(super) paths: Vec<MemberPath>,
     pub(super) lists: BTreeMap<String, Vec<u64>>,
@@ -49,6 +51,9 @@ pub(super) struct Variable {
     pub(super) size: Option<u64>,
     #[serde(default)]
     pub(super) per_cpu: bool,
+    /// Whether kallsyms has no name for what is there.
+    #[serde(default)]
+    pub(super) left_out: bool,
     /// Of a pointer to it.
     #[serde(rename = "type")]
     pub(super) pointer: Option<String>,
@@ -93,6 +98,14 @@ pub(super) struct Record {
 }
 
 impl Oracle {
+    /// Whether a module may have something at an address: near one, and not in the kernel's image.
+    pub(super) fn is_near_module(&self, address: u64) -> bool {
+        const NEAR: u64 = 64 << 20;
+        let [start, end] = self.image;
+        let is_near = |module: &Module| module.base.abs_diff(address) < NEAR;
+        !(start..end).contains(&address) && self.modules.iter().any(is_near)
+    }
+
     pub(super) fn ask(dump: &Path, vmlinux: &Path, request: &Request) -> Result<Self> {
         let mut python = command::python()?;
         python.arg(command::repository().join("xtask/data/debug_oracle.py"));

@@ -5,15 +5,12 @@ use std::collections::HashSet;
 use anyhow::{Result, ensure};
 
 use super::Case;
-use super::oracle::{Variable, Variables};
+use super::oracle::{Oracle, Variable, Variables};
 use super::session::Answers;
 use super::spelling::{normal, without_lengths};
 
 /// The processor whose per-CPU variables the oracle looks at.
 const CPU: u32 = 1;
-
-/// Where modules begin on x86_64.
-const MODULES: u64 = 0xffff_ffff_c000_0000;
 
 /// The n-th variable of a name, as one writes it.
 fn written(name: &str, number: usize, is_per_cpu: bool) -> String {
@@ -58,7 +55,7 @@ pub(super) fn check(case: &Case) -> Result<String> {
     let answers = case.session().run(&lines)?;
     let mut counts = Counts::default();
     for (name, theirs) in &case.oracle.variables {
-        counts.compare(name, theirs, &answers);
+        counts.compare(name, theirs, &case.oracle, &answers);
     }
     let Counts { compared, of_ambiguous_names, ambiguous_names, typed, bytes, differences } = counts;
     ensure!(
@@ -76,7 +73,7 @@ pub(super) fn check(case: &Case) -> Result<String> {
 }
 
 impl Counts {
-    fn compare(&mut self, name: &str, theirs: &Variables, answers: &Answers) {
+    fn compare(&mut self, name: &str, theirs: &Variables, oracle: &Oracle, answers: &Answers) {
         // What neither has an address for.
         if theirs.objects.is_empty() {
             return;
@@ -93,7 +90,7 @@ impl Counts {
             }
             let Some(object) = theirs.objects.iter().find(|object| object.address == address) else {
                 // A module's variable of the same name, or one that C declares and assembler defines.
-                if address < MODULES && !theirs.labels.contains(&address) {
+                if !oracle.is_near_module(address) && !theirs.labels.contains(&address) {
                     differ(format!("drgn has none at {address:#x}"));
                 }
                 seen.remove(&address);
@@ -127,8 +124,11 @@ impl Counts {
                 self.of_ambiguous_names += 1;
             }
         }
-        if seen.len() < theirs.objects.len() {
-            differ(format!("{} of {} are reached", seen.len(), theirs.objects.len()));
+        // What has no symbol, or no bytes, is nowhere.
+        let has_place = |object: &&Variable| !object.left_out && object.size != Some(0);
+        let wanted = theirs.objects.iter().filter(has_place).count();
+        if seen.len() < wanted {
+            differ(format!("{} of {wanted} are reached", seen.len()));
         }
         self.ambiguous_names += usize::from(theirs.symbols > 1);
     }

@@ -6,10 +6,10 @@ pub(in crate::debug) fn sym(session: &Session, text: &str) -> crate::Outcome {
     if text.is_empty() {
         return Err("sym wants a name or an address: sym jiffies".into());
     }
-    session.kernel.symbols()?;
     let named = session.kernel.symbols_named(text);
     let mut found: Vec<_> = named.map(|(symbol, module)| (symbol, 0, module)).collect();
     if found.is_empty() {
+        session.kernel.symbols()?;
         let address = super::address(session, text)?;
         found.extend(session.kernel.symbol_at(address));
     }

@@ -26,6 +26,8 @@ pub(in crate::debug) fn system(session: &Session, _: &str) -> crate::Outcome {
         row("tainted", system.taints.clone());
         row("crashed", system.crash_time.map(|time| format!("{time} seconds after 1970")));
         row("panic", system.panic.clone());
+        let why = system.why_missing.as_ref().map_or_else(String::new, |why| format!(": {why}"));
+        row("missing", Some(system.missing.join(", ")).filter(|it| !it.is_empty()).map(|it| it + &why));
         out
     })
 }

@@ -1,5 +1,7 @@
 //! Types: BTF as the kernel has it in memory, and as side files give it.
 
+mod scan;
+
 use std::collections::HashSet;
 use std::sync::{Arc, OnceLock};
 
@@ -8,6 +10,7 @@ use btfkit_btf::{Btf, Header, Kind, TypeId};
 use btfkit_vmcore::{Memory, VirtualAddress};
 
 use crate::error::{self, Error, Result};
+use crate::image::Image;
 use crate::symbols::Symbols;
 use crate::variables::Placement;
 
@@ -41,6 +44,8 @@ impl TypeSource {
 
 /// Largest BTF that is believed, in bytes: ten times that of the largest kernels.
 const LARGEST: u64 = 64 << 20;
+/// Why there are no types.
+const WITHOUT: &str = "the kernel was built without BTF";
 /// Largest BTF of all modules together that is believed, in bytes.
 const LARGEST_OF_MODULES: u64 = 64 << 20;
 /// More modules than this are a broken list.
@@ -53,8 +58,14 @@ impl Types {
     ///
     /// # Errors
     /// There is none in the dump, it cannot be read, or a side file was not made for this kernel.
-    pub(crate) fn read(memory: &Memory, symbols: &Symbols, side_files: &[(String, Vec<u8>)]) -> Result<Self> {
-        let vmlinux = vmlinux(memory, symbols)?;
+    pub(crate) fn read<'i>(
+        memory: &Memory,
+        symbols: Result<&Symbols>,
+        image: impl FnOnce() -> &'i Image,
+        side_files: &[(String, Vec<u8>)],
+    ) -> Result<Self> {
+        let named = symbols.as_ref().ok().and_then(|symbols| named(memory, symbols));
+        let vmlinux = named.unwrap_or_else(|| found(memory, symbols, image))?;
         let base = vmlinux.btf.clone();
         let mut first = vec![vmlinux];
         for (name, bytes) in side_files {
@@ -69,20 +80,19 @@ impl Types {
     }
 
     /// All sources, in the order in which they are asked: the kernel's own, side files, `vmlinux_btf_extra`, modules. Those of
-    /// modules are read when the iterator comes to them.
+    /// modules are read when the iterator comes to them; `head` is asked then where the list `btf_modules` is.
     pub(crate) fn sources(
         &self,
         memory: &Memory,
-        symbols: Option<&Symbols>,
+        head: impl FnOnce() -> Option<VirtualAddress>,
     ) -> impl Iterator<Item = &TypeSource> {
-        let modules = std::iter::once_with(move || self.modules(memory, symbols)).flatten();
+        let modules = std::iter::once_with(move || self.modules(memory, head)).flatten();
         self.first.iter().chain(modules)
     }
 
-    fn modules(&self, memory: &Memory, symbols: Option<&Symbols>) -> &[TypeSource] {
+    fn modules(&self, memory: &Memory, head: impl FnOnce() -> Option<VirtualAddress>) -> &[TypeSource] {
         self.modules.get_or_init(|| {
-            let mut modules =
-                symbols.map_or_else(Vec::new, |symbols| modules(memory, symbols, self.vmlinux()));
+            let mut modules = head().map_or_else(Vec::new, |head| modules(memory, head, self.vmlinux()));
             // Variables of the kernel itself come before those of its modules.
             modules.sort_by_key(|module| module.name != EXTRA);
             modules
@@ -90,24 +100,52 @@ impl Types {
     }
 }
 
-/// `__start_BTF` to `__stop_BTF` (since Linux 5.7).
-fn vmlinux(memory: &Memory, symbols: &Symbols) -> Result<TypeSource> {
+/// `__start_BTF` to `__stop_BTF` (since Linux 5.7); `None` without these symbols.
+fn named(memory: &Memory, symbols: &Symbols) -> Option<Result<TypeSource>> {
     let place = |name| symbols.find(name).map(|symbol| symbol.address);
-    let (Some(start), Some(stop)) = (place("__start_BTF"), place("__stop_BTF")) else {
-        return Err(Error::NoTypes { reason: "the kernel was built without BTF" });
-    };
+    let (start, stop) = (place("__start_BTF")?, place("__stop_BTF")?);
     let length = stop.0.saturating_sub(start.0);
     if length == 0 || length > LARGEST {
-        return Err(Error::NoTypes { reason: "the kernel's BTF has an impossible size" });
+        return Some(Err(Error::NoTypes { reason: "the kernel's BTF has an impossible size" }));
     }
-    let bytes = memory.bytes(start, length as usize).map_err(error::of("the kernel's BTF"))?;
-    let btf = Btf::parse(bytes).map_err(|error| Error::Btf { of: "vmlinux".into(), error })?;
-    Ok(TypeSource {
-        name: "vmlinux".into(),
-        address: Some(start),
-        btf: Arc::new(btf),
-        placement: OnceLock::new(),
-    })
+    let bytes = memory.bytes(start, length as usize).map_err(error::of("the kernel's BTF"));
+    Some(bytes.and_then(|bytes| {
+        let btf = Btf::parse(bytes).map_err(|error| Error::Btf { of: "vmlinux".into(), error })?;
+        Ok(of_vmlinux(start, btf))
+    }))
+}
+
+/// Where symbols name no data, or there are none: what looks like the kernel's BTF in its image.
+fn found<'i>(
+    memory: &Memory,
+    symbols: Result<&Symbols>,
+    image: impl FnOnce() -> &'i Image,
+) -> Result<TypeSource> {
+    if symbols.as_ref().is_ok_and(|symbols| symbols.name_data()) {
+        return Err(Error::NoTypes { reason: WITHOUT });
+    }
+    let met = scan::find(memory, image());
+    if let Some((start, btf)) = met.btf {
+        return Ok(of_vmlinux(start, btf));
+    }
+    if let Some(error) = met.unreadable {
+        return Err(error::of("the kernel's BTF")(error));
+    }
+    // Without symbols, why there are none matters more.
+    let symbols = symbols?;
+    if met.missing_pages > 0 {
+        return Err(Error::TypesNotFound { missing_pages: met.missing_pages });
+    }
+    // Only a kernel that has BTF shows it in /sys/kernel/btf (kernel/bpf/sysfs_btf.c).
+    match symbols.find("btf_vmlinux_init") {
+        Some(_) => Err(Error::TypesNotFound { missing_pages: 0 }),
+        None => Err(Error::NoTypes { reason: WITHOUT }),
+    }
+}
+
+fn of_vmlinux(start: VirtualAddress, btf: Btf<'static>) -> TypeSource {
+    let placement = OnceLock::new();
+    TypeSource { name: "vmlinux".into(), address: Some(start), btf: Arc::new(btf), placement }
 }
 
 /// A side file says nothing of the kernel that it was made for but by what it refers to.
@@ -122,10 +160,9 @@ fn side_file(name: &str, bytes: &[u8], base: &Arc<Btf<'static>>) -> Result<TypeS
 
 /// The list `btf_modules` (since Linux 5.11), as far as it can be followed. `struct module` has a pointer to BTF, too, but
 /// to the file's, which is gone when the module is loaded.
-fn modules(memory: &Memory, symbols: &Symbols, base: &Arc<Btf<'static>>) -> Vec<TypeSource> {
+fn modules(memory: &Memory, head: VirtualAddress, base: &Arc<Btf<'static>>) -> Vec<TypeSource> {
     let offset = |name: &str, member: &str| member_offset(base, name, member);
-    let (Some(head), Some(list), Some(of_btf), Some(data), Some(size), Some(name)) = (
-        symbols.find("btf_modules"),
+    let (Some(list), Some(of_btf), Some(data), Some(size), Some(name)) = (
         offset("btf_module", "list"),
         offset("btf_module", "btf"),
         offset("btf", "data"),
@@ -137,9 +174,9 @@ fn modules(memory: &Memory, symbols: &Symbols, base: &Arc<Btf<'static>>) -> Vec<
     let mut modules = Vec::new();
     let mut seen = HashSet::new();
     let mut left = LARGEST_OF_MODULES;
-    let mut next = memory.pointer(head.address);
+    let mut next = memory.pointer(head);
     while let Ok(node) = next {
-        if node == head.address || node.0 == 0 || seen.len() == MOST_MODULES || !seen.insert(node) {
+        if node == head || node.0 == 0 || seen.len() == MOST_MODULES || !seen.insert(node) {
             break;
         }
         let at = |place: VirtualAddress, offset: u64| VirtualAddress(place.0.wrapping_add(offset));

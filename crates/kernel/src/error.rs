@@ -53,6 +53,7 @@ pub enum Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Memory { error: MemoryError::Interrupted, .. } => MemoryError::Interrupted.fmt(f),
             Self::Memory { what, error } => write!(f, "{what}: {error}"),
             Self::NoSymbols { reason } => write!(f, "no symbols: {reason}"),
             Self::BrokenTable { what, address } => write!(f, "{what} at {address} is broken"),

@@ -1,6 +1,7 @@
 //! The kernel in a dump.
 
-use std::sync::OnceLock;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, OnceLock};
 
 use btfkit_vmcore::{Dump, Memory, VirtualAddress};
 
@@ -13,6 +14,8 @@ use crate::{Address, CType, Error, Result, TypeSource, Types, Variable, error, e
 pub struct Options {
     /// BTF of variables, split on the kernel's own: names and contents.
     pub side_files: Vec<(String, Vec<u8>)>,
+    /// While this is set, whatever reads memory fails: what takes long comes to its end.
+    pub interrupt: Arc<AtomicBool>,
 }
 
 /// A kernel in a dump. What it is made of is found when it is first asked for; what is missing does not keep the rest.
@@ -29,7 +32,7 @@ impl Kernel {
     /// Takes a dump.
     pub fn new(dump: Dump, options: Options) -> Self {
         Self {
-            memory: Memory::new(dump),
+            memory: Memory::new(dump).interrupted_by(options.interrupt.clone()),
             options,
             symbols: OnceLock::new(),
             types: OnceLock::new(),
@@ -47,7 +50,8 @@ impl Kernel {
     /// # Errors
     /// They cannot be found or read.
     pub fn symbols(&self) -> Result<&Symbols> {
-        self.symbols.get_or_init(|| Symbols::read(&self.memory)).as_ref().map_err(Clone::clone)
+        let symbols = once(&self.symbols, &self.memory, || Symbols::read(&self.memory))?;
+        symbols.as_ref().map_err(Clone::clone)
     }
 
     /// Its types.
@@ -56,7 +60,7 @@ impl Kernel {
     /// They cannot be found or read, or a side file does not belong to it.
     pub fn types(&self) -> Result<&Types> {
         let read = || Types::read(&self.memory, self.symbols()?, &self.options.side_files);
-        self.types.get_or_init(read).as_ref().map_err(Clone::clone)
+        once(&self.types, &self.memory, read)?.as_ref().map_err(Clone::clone)
     }
 
     /// All sources of types, in the order in which they are asked: the kernel's own, side files, `vmlinux_btf_extra`, modules.
@@ -113,10 +117,11 @@ impl Kernel {
 
     /// The symbols of each module. None without types, which tell where modules keep them.
     pub fn module_symbols(&self) -> &[ModuleSymbols] {
-        self.module_symbols.get_or_init(|| match (self.symbols(), self.types()) {
+        let read = || match (self.symbols(), self.types()) {
             (Ok(symbols), Ok(types)) => modules::read(&self.memory, symbols, types.vmlinux()),
             _ => Vec::new(),
-        })
+        };
+        once(&self.module_symbols, &self.memory, read).map_or(&[], Vec::as_slice)
     }
 
     /// The symbols among which variables of a source are found: a module's own.
@@ -153,4 +158,18 @@ impl Kernel {
         let (symbol, offset) = module.symbols.at(address)?;
         Some((symbol, offset, Some(&module.name)))
     }
+}
+
+/// What is in `cell`, or is found by `find` and kept there; what was found while an interrupt was wanted may be half of it and
+/// is not kept.
+///
+/// # Errors
+/// An interrupt was wanted.
+pub(crate) fn once<'c, T>(cell: &'c OnceLock<T>, memory: &Memory, find: impl FnOnce() -> T) -> Result<&'c T> {
+    if let Some(found) = cell.get() {
+        return Ok(found);
+    }
+    let found = find();
+    memory.check_interrupt().map_err(error::of("reading"))?;
+    Ok(cell.get_or_init(|| found))
 }

@@ -8,6 +8,7 @@ use btfkit_btf::{Btf, Header, Kind, TypeId};
 use btfkit_vmcore::{Memory, VirtualAddress};
 
 use crate::error::{self, Error, Result};
+use crate::kernel::once;
 use crate::symbols::Symbols;
 use crate::variables::Placement;
 
@@ -80,13 +81,14 @@ impl Types {
     }
 
     fn modules(&self, memory: &Memory, symbols: Option<&Symbols>) -> &[TypeSource] {
-        self.modules.get_or_init(|| {
+        let read = || {
             let mut modules =
                 symbols.map_or_else(Vec::new, |symbols| modules(memory, symbols, self.vmlinux()));
             // Variables of the kernel itself come before those of its modules.
             modules.sort_by_key(|module| module.name != EXTRA);
             modules
-        })
+        };
+        once(&self.modules, memory, read).map_or(&[], Vec::as_slice)
     }
 }
 

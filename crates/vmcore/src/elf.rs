@@ -152,6 +152,14 @@ impl ElfCore {
         self.read(&self.mapped, address.0, buffer, |at, _| Error::NotMapped(VirtualAddress(at)))
     }
 
+    /// The end of the segment that `address` is in, or of the gap between two, and whether it is a segment.
+    pub(crate) fn mapped_piece(&self, address: VirtualAddress) -> (u64, bool) {
+        match self.mapped.find(address.0) {
+            Some((_, length)) => (address.0.saturating_add(length), true),
+            None => (self.mapped.next_start(address.0).unwrap_or(u64::MAX), false),
+        }
+    }
+
     fn read(
         &self,
         extents: &Extents,

@@ -105,7 +105,7 @@ pub(super) fn is_quit(line: &str) -> bool {
     COMMANDS.last().is_some_and(|quit| quit.names.contains(&line.trim()))
 }
 
-fn help(_: &Session, name: &str) -> crate::Outcome {
+fn help(session: &Session, name: &str) -> crate::Outcome {
     let one = |command: &Command| {
         format!(
             "  {:<44} {}\n",
@@ -115,10 +115,10 @@ fn help(_: &Session, name: &str) -> crate::Outcome {
     };
     if name.is_empty() {
         let text: String = COMMANDS.iter().map(one).collect();
-        return crate::print(&(text + EXPRESSIONS));
+        return session.put(&(text + EXPRESSIONS));
     }
     let command = find(name).ok_or_else(|| format!("there is no command {name}: help lists them"))?;
-    crate::print(&one(command))
+    session.put(&one(command))
 }
 
 const EXPRESSIONS: &str = "\nexpressions: C's operators, casts, sizeof, offsetof(T, m), container_of(p, T, m), and\n  \

@@ -11,10 +11,16 @@ use rustyline::{Context, Editor, Helper};
 use btfkit_kernel::expression::evaluate;
 use btfkit_kernel::{Kernel, Shape};
 
+use super::interrupt::Interrupt;
+use super::output::Output;
 use super::{Session, command};
 
-pub(super) fn run(session: &Session) -> crate::Outcome {
+pub(super) fn run(session: &mut Session, interrupt: &Interrupt, with_pager: bool) -> crate::Outcome {
     command::run(session, "info")?;
+    if with_pager {
+        session.output = Output::paged();
+    }
+    interrupt.ends_commands();
     let mut editor: Editor<Names<'_>, DefaultHistory> = Editor::new()?;
     editor.set_helper(Some(Names { kernel: &session.kernel }));
     let history = history_file();
@@ -27,9 +33,7 @@ pub(super) fn run(session: &Session) -> crate::Outcome {
             Ok(line) if command::is_quit(&line) => break,
             Ok(line) => {
                 let _ = editor.add_history_entry(line.as_str());
-                if let Err(error) = command::run(session, &line) {
-                    crate::complain(&*error);
-                }
+                answer(session, interrupt, &line);
             }
             Err(ReadlineError::Interrupted) => {}
             Err(ReadlineError::Eof) => break,
@@ -42,6 +46,25 @@ pub(super) fn run(session: &Session) -> crate::Outcome {
         let _ = editor.save_history(file);
     }
     Ok(())
+}
+
+/// Runs a line. Whatever comes of it, there is a prompt again.
+fn answer(session: &Session, interrupt: &Interrupt, line: &str) {
+    // One that came while nothing ran.
+    interrupt.take();
+    let outcome = command::run(session, line);
+    let shown = session.output.finish(&session.kernel);
+    if interrupt.take() {
+        anstream::eprintln!("interrupted");
+        return;
+    }
+    for outcome in [outcome, shown] {
+        match outcome {
+            // Who left the pager has seen enough.
+            Err(error) if !crate::is_broken_pipe(&*error) => crate::complain(&*error),
+            _ => {}
+        }
+    }
 }
 
 fn history_file() -> Option<std::path::PathBuf> {

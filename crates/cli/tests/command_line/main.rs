@@ -18,6 +18,7 @@ mod pahole;
 mod program;
 mod rewrite;
 mod size;
+mod terminal;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

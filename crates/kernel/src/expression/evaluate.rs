@@ -63,7 +63,11 @@ impl<'k> Evaluator<'k> {
                     return Err(ExpressionError::Other(format!("{from}..{to} are too many elements")));
                 }
                 let mut elements = Vec::new();
-                for of in self.values(of)? {
+                let of = self.values(of)?;
+                if to.saturating_sub(from).saturating_mul(of.len() as i128) > LONGEST_RANGE {
+                    return Err(ExpressionError::Other(format!("{from}..{to} of {} are too many", of.len())));
+                }
+                for of in of {
                     for index in from..to {
                         elements.push(of.element(self.kernel.memory(), index)?);
                     }

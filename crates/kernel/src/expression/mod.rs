@@ -83,9 +83,13 @@ pub fn select(kernel: &Kernel, text: &str) -> Option<Result<Selection, Expressio
     let columns: Vec<String> = members.split(',').map(|member| member.trim().to_owned()).collect();
     let paths: Result<Vec<_>, _> = columns.iter().map(|column| parse::path(column)).collect();
     let values = paths.and_then(|paths| Ok((paths, evaluate_partly(kernel, of)?)));
-    Some(values.map(|(paths, (values, broken_off))| {
-        let row = |value: &Value| paths.iter().map(|path| evaluate::follow(kernel, value, path)).collect();
-        Selection { columns, rows: values.iter().map(row).collect(), broken_off }
+    Some(values.and_then(|(paths, (values, broken_off))| {
+        let row = |value: &Value| {
+            kernel.memory().check_interrupt()?;
+            Ok(paths.iter().map(|path| evaluate::follow(kernel, value, path)).collect())
+        };
+        let rows: Result<_, ExpressionError> = values.iter().map(row).collect();
+        Ok(Selection { columns, rows: rows?, broken_off })
     }))
 }
 

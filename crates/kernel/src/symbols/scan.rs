@@ -28,7 +28,9 @@ pub(super) fn places(memory: &Memory, stext: VirtualAddress) -> Vec<Places> {
     let mut piece = vec![0; PIECE + TOKENS];
     for offset in (0..REACH).step_by(PIECE) {
         let start = stext.0.wrapping_add(offset);
-        read_what_is_there(memory, start, &mut piece);
+        if !read_what_is_there(memory, start, &mut piece) {
+            continue;
+        }
         let mut at = 0;
         while let Some(next) = position(&piece[at..], DIGITS) {
             at += next;
@@ -47,12 +49,22 @@ pub(super) fn places(memory: &Memory, stext: VirtualAddress) -> Vec<Places> {
     found
 }
 
-/// Reads page by page; what is not there reads as zeros.
-fn read_what_is_there(memory: &Memory, start: u64, piece: &mut [u8]) {
-    piece.fill(0);
-    for (index, page) in piece.chunks_mut(4096).enumerate() {
-        let _ = memory.read(VirtualAddress(start.wrapping_add(index as u64 * 4096)), page);
+/// Reads page by page; what is not there reads as zeros. Whether any of it is mapped: if not, `piece` stays as it is.
+fn read_what_is_there(memory: &Memory, start: u64, piece: &mut [u8]) -> bool {
+    let mut is_mapped = false;
+    for mapped in memory.mapped(start..start.saturating_add(piece.len() as u64)) {
+        if !is_mapped {
+            piece.fill(0);
+            is_mapped = true;
+        }
+        let (mut at, end) = ((mapped.start - start) as usize, (mapped.end - start) as usize);
+        while at < end {
+            let next = end.min(at + 4096 - (start as usize).wrapping_add(at) % 4096);
+            let _ = memory.read(VirtualAddress(start + at as u64), &mut piece[at..next]);
+            at = next;
+        }
     }
+    is_mapped
 }
 
 fn position(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
@@ -94,7 +106,9 @@ impl Tokens {
         let mut piece = vec![0; PIECE];
         for behind in (0..NAMES).step_by(PIECE) {
             let start = (self.tokens & !7).wrapping_sub(behind + PIECE as u64);
-            read_what_is_there(memory, start, &mut piece);
+            if !read_what_is_there(memory, start, &mut piece) {
+                continue;
+            }
             for offset in (0..PIECE).step_by(8) {
                 // The number has 32 bits; what fills it up to 64 comes behind it in either byte order.
                 let (number, rest) = (order.u32(&piece, offset), order.u32(&piece, offset + 4));

@@ -17,33 +17,28 @@ pub(in crate::debug) fn print(session: &Session, text: &str) -> crate::Outcome {
         return table(session, text, selection?, limits);
     }
     let (values, broken_off) = evaluate_partly(&session.kernel, text)?;
-    let shown: Vec<Shown> = values.iter().map(|value| show(&session.kernel, value, limits)).collect();
-    // One value that cannot be read is the answer's failure; among several it is one answer.
-    if let [Shown::Error(error)] = &shown[..] {
-        return Err(format!("{text}: {}", error.error).into());
+    let mut all = Vec::new();
+    for value in &values {
+        let shown = show(&session.kernel, value, limits);
+        // One value that cannot be read is the answer's failure; among several it is one answer.
+        if let (Shown::Error(error), 1) = (&shown, values.len()) {
+            return Err(format!("{text}: {}", error.error).into());
+        }
+        if session.json {
+            all.push(serde_json::json!({
+                "type": value.ctype.to_string(),
+                "address": value.address().map(|address| format!("{address}")),
+                "value": render::json(&shown),
+            }));
+        } else {
+            let mut line = String::new();
+            render::text(&mut line, &shown, 0);
+            line.push('\n');
+            session.put(&line)?;
+        }
     }
     if session.json {
-        let values: Vec<_> = values
-            .iter()
-            .zip(&shown)
-            .map(|(value, shown)| {
-                serde_json::json!({
-                    "type": value.ctype.to_string(),
-                    "address": value.address().map(|address| format!("{address}")),
-                    "value": render::json(shown),
-                })
-            })
-            .collect();
-        crate::print(
-            &(serde_json::to_string(&serde_json::json!({"expression": text, "values": values}))? + "\n"),
-        )?;
-    } else {
-        let mut out = String::new();
-        for value in &shown {
-            render::text(&mut out, value, 0);
-            out.push('\n');
-        }
-        crate::print(&out)?;
+        session.answer(&serde_json::json!({"expression": text, "values": all}), String::new)?;
     }
     complete(text, broken_off)
 }
@@ -59,17 +54,20 @@ fn table(session: &Session, text: &str, selection: Selection, limits: Limits) ->
         Ok(value) => show(&session.kernel, value, limits),
         Err(error) => Shown::Error(ErrorShown { error: error.to_string() }),
     };
-    let rows: Vec<Vec<Shown>> = selection.rows.iter().map(|row| row.iter().map(cell).collect()).collect();
-    let objects = rows.iter().map(|row| {
-        let members = selection.columns.iter().cloned().zip(row.iter().map(render::json));
-        serde_json::Value::Object(members.collect())
-    });
-    let json = serde_json::json!({"expression": text, "rows": objects.collect::<Vec<_>>()});
-    session.answer(&json, || {
-        let cells = rows.iter().map(|row| row.iter().map(render::one_line).collect());
+    let is_wanted = |_: &_| session.kernel.memory().check_interrupt().is_ok();
+    let rows = selection.rows.iter().take_while(is_wanted).map(|row| row.iter().map(cell));
+    if session.json {
+        let objects = rows.map(|row| {
+            let members = selection.columns.iter().cloned().zip(row.map(|cell| render::json(&cell)));
+            serde_json::Value::Object(members.collect())
+        });
+        let json = serde_json::json!({"expression": text, "rows": objects.collect::<Vec<_>>()});
+        session.answer(&json, String::new)?;
+    } else {
+        let cells = rows.map(|row| row.map(|cell| render::one_line(&cell)).collect());
         let all: Vec<Vec<String>> = std::iter::once(selection.columns.clone()).chain(cells).collect();
-        render::table(&all)
-    })?;
+        session.put(&render::table(&all))?;
+    }
     complete(text, selection.broken_off)
 }
 

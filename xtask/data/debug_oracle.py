@@ -266,6 +266,15 @@ class Oracle:
             for module in for_each_module(self.prog)
         ]
 
+    def registers(self):
+        """Registers of each processor, as frame 0 of what it ran has them: name -> value."""
+        found = []
+        for cpu in for_each_online_cpu(self.prog):  # noqa: F405
+            frame = self.prog.stack_trace(cpu_curr(self.prog, cpu))[0]  # noqa: F405
+            registers = {name.replace(".", "_"): value for name, value in frame.registers().items()}
+            found.append({"cpu": cpu, "registers": registers})
+        return found
+
     def log(self):
         return [
             {"sequence": record.seq, "nanoseconds": record.timestamp, "level": record.level,
@@ -298,6 +307,7 @@ def main():
     answer["paths"] = oracle.paths(request.get("path_names", names), request.get("paths", 0), request.get("seed", 1))
     answer["lists"] = oracle.lists(request.get("lists", {}))
     answer["tasks"], answer["modules"], answer["log"] = oracle.tasks(), oracle.modules(), oracle.log()
+    answer["registers"] = oracle.registers()
     json.dump(answer, sys.stdout)
 
 

@@ -41,6 +41,11 @@ pub enum Error {
         /// How many there can be.
         count: u32,
     },
+    /// Nothing tells what was in the processors' registers.
+    NoRegisters {
+        /// Why.
+        reason: &'static str,
+    },
     /// BTF cannot be read.
     Btf {
         /// Whose.
@@ -58,6 +63,7 @@ impl fmt::Display for Error {
             Self::NoSymbols { reason } => write!(f, "no symbols: {reason}"),
             Self::BrokenTable { what, address } => write!(f, "{what} at {address} is broken"),
             Self::NoTypes { reason } => write!(f, "no types: {reason}"),
+            Self::NoRegisters { reason } => write!(f, "no registers: {reason}"),
             Self::NoProcessor { cpu, count } => {
                 write!(
                     f,

@@ -105,14 +105,26 @@ impl Kernel {
         let symbols = self.symbols()?;
         // A kernel for one processor has none.
         let Some(offsets) = symbols.find("__per_cpu_offset") else { return Ok(0) };
-        if let Some(count) = symbols.find("nr_cpu_ids") {
-            let count = self.memory.u32(count.address).map_err(error::of("nr_cpu_ids"))?;
-            if cpu >= u64::from(count) {
-                return Err(Error::NoProcessor { cpu, count });
-            }
+        if let Some(count) = self.processor_limit(symbols)?
+            && cpu >= u64::from(count)
+        {
+            return Err(Error::NoProcessor { cpu, count });
         }
         let place = VirtualAddress(offsets.address.0.wrapping_add(cpu.wrapping_mul(8)));
         self.memory.u64(place).map_err(error::of("__per_cpu_offset"))
+    }
+
+    /// `nr_cpu_ids`: processors have smaller numbers. `None` where a kernel is built for one.
+    fn processor_limit(&self, symbols: &Symbols) -> Result<Option<u32>> {
+        let Some(count) = symbols.find("nr_cpu_ids") else { return Ok(None) };
+        self.memory.u32(count.address).map(Some).map_err(error::of("nr_cpu_ids"))
+    }
+
+    /// How many processors there can be.
+    pub(crate) fn processors(&self) -> u64 {
+        let limit = self.symbols().and_then(|symbols| self.processor_limit(symbols)).ok().flatten();
+        // Without it as many as have notes, if any has.
+        limit.map_or_else(|| self.memory.dump().registers().count().max(1) as u64, u64::from)
     }
 
     /// The symbols of each module. None without types, which tell where modules keep them.

@@ -18,6 +18,7 @@ mod declarations;
 mod error;
 pub mod expression;
 mod kernel;
+pub mod registers;
 pub mod show;
 pub mod symbols;
 mod types;

@@ -1,5 +1,6 @@
 //! ELF notes: what the dumper wrote beside the memory.
 
+use crate::registers::{register_names, register_size};
 use crate::{ByteOrder, Machine};
 
 /// A note of a dump.
@@ -18,8 +19,25 @@ pub struct Note {
 pub struct PrStatus {
     /// The task that ran, or, in dumps that QEMU writes, the number of the processor plus one.
     pub pid: u32,
-    /// The general registers, in the order of the machine's `struct pt_regs` or `user_regs_struct`, 64 bits each.
+    /// The general registers, in the order of [`register_names`].
     pub registers: Vec<u64>,
+}
+
+impl PrStatus {
+    /// The registers of the content of such a note.
+    pub fn parse(content: &[u8], machine: Machine, order: ByteOrder) -> Option<Self> {
+        let names = register_names(machine);
+        let mut at = PRSTATUS_REGISTERS;
+        let mut registers = Vec::with_capacity(names.len());
+        for name in names {
+            let size = register_size(name);
+            let bytes = content.get(at..at + size)?;
+            registers.push(if size == 4 { u64::from(order.u32(bytes, 0)) } else { order.u64(bytes, 0) });
+            at += size;
+        }
+        let pid = order.u32(content.get(PRSTATUS_PID..PRSTATUS_PID + 4)?, 0);
+        (!registers.is_empty()).then_some(Self { pid, registers })
+    }
 }
 
 /// `NT_PRSTATUS`.
@@ -56,18 +74,7 @@ impl Note {
         if self.name != b"CORE" || self.kind != PRSTATUS {
             return None;
         }
-        let count = match machine {
-            Machine::X86_64 => 27,
-            Machine::Aarch64 => 34,
-            Machine::Riscv64 => 32,
-            Machine::S390x => 27,
-            Machine::Other(_) => return None,
-        };
-        let bytes = self.content.get(PRSTATUS_REGISTERS..PRSTATUS_REGISTERS + count * 8)?;
-        Some(PrStatus {
-            pid: order.u32(&self.content, PRSTATUS_PID),
-            registers: (0..count).map(|index| order.u64(bytes, index * 8)).collect(),
-        })
+        PrStatus::parse(&self.content, machine, order)
     }
 }
 
@@ -91,6 +98,31 @@ mod tests {
     }
 
     #[test]
+    fn registers_stand_one_behind_the_other_and_two_access_registers_in_one_place() {
+        for order in [ByteOrder::Little, ByteOrder::Big] {
+            let mut content = vec![0; PRSTATUS_REGISTERS];
+            let mut put = |word: u32| match order {
+                ByteOrder::Little => content.extend(word.to_le_bytes()),
+                ByteOrder::Big => content.extend(word.to_be_bytes()),
+            };
+            // s390x: the status word's two halves and 16 registers, 64 bits each; 16 of 32 bits; one of 64.
+            (0..36).for_each(&mut put);
+            (100..116).for_each(&mut put);
+            (200..202).for_each(&mut put);
+            let status = PrStatus::parse(&content, Machine::S390x, order).unwrap();
+            let value = |name| {
+                status.registers[register_names(Machine::S390x).iter().position(|it| *it == name).unwrap()]
+            };
+            assert_eq!((value("acr0"), value("acr1"), value("acr15")), (100, 101, 115));
+            let long = |first: u64| {
+                if order == ByteOrder::Big { first << 32 | (first + 1) } else { (first + 1) << 32 | first }
+            };
+            assert_eq!((value("pswm"), value("r15"), value("orig_r2")), (long(0), long(34), long(200)));
+            assert_eq!(PrStatus::parse(&content[1..], Machine::S390x, order), None);
+        }
+    }
+
+    #[test]
     fn notes_are_read_in_either_byte_order_and_as_far_as_they_go() {
         for order in [ByteOrder::Little, ByteOrder::Big] {
             let mut bytes = note(order, b"VMCOREINFO\0", 0, b"OSRELEASE=6.12\n");
@@ -101,6 +133,7 @@ mod tests {
             assert_eq!(notes[0].content, b"OSRELEASE=6.12\n");
             assert_eq!(notes[1].prstatus(Machine::X86_64, order).unwrap().pid, 0x0707_0707);
             assert_eq!(notes[0].prstatus(Machine::X86_64, order), None);
+            assert_eq!(notes[1].prstatus(Machine::Aarch64, order), None, "x86_64's note is shorter");
             for length in 0..bytes.len() {
                 assert!(parse(&bytes[..length], order).len() <= 2);
             }

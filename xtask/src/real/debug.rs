@@ -6,6 +6,7 @@ mod declarations;
 mod gaps;
 mod lists;
 mod oracle;
+mod registers;
 mod session;
 mod speed;
 mod spelling;
@@ -135,6 +136,7 @@ pub(super) fn check(tally: &mut Tally, kernel: &Kernel, encoder: &Encoder, folde
     run("paths of members", &|| answers::paths(&case));
     run("lists and trees", &|| lists::check(&case));
     run("ps, mod and log", &|| answers::views(&case));
+    run("registers", &|| registers::check(&case));
     run("built-in declarations", &|| declarations::check(&case));
     run("containers", &|| answers::containers(&case, &dumps.containers()));
     run("what is missing", &|| gaps::check(&case, &dumps));
@@ -176,6 +178,7 @@ fn small(mode: &str, btfkit: &Path, folder: &Path) -> Result<String> {
         answers::paths(&case).context("paths of members")?,
         lists::check(&case).context("lists")?,
         answers::views(&case).context("ps, mod and log")?,
+        registers::check(&case).context("registers")?,
     ];
     Ok(verdicts.join("; "))
 }

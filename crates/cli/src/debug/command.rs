@@ -1,7 +1,7 @@
 //! Commands: their names, their help, and which function answers them.
 
 use super::Session;
-use super::commands::{info, log, memory, print, symbols, system, tasks};
+use super::commands::{info, log, memory, print, registers, symbols, system, tasks};
 
 /// A command.
 pub(super) struct Command {
@@ -15,7 +15,7 @@ pub(super) struct Command {
 }
 
 /// All commands, in the order in which help lists them.
-pub(super) const COMMANDS: [Command; 14] = [
+pub(super) const COMMANDS: [Command; 16] = [
     Command {
         names: &["p", "print"],
         usage: "[/FORMAT] EXPR",
@@ -58,6 +58,18 @@ pub(super) const COMMANDS: [Command; 14] = [
         usage: "",
         about: "show what was found in the dump, and what is missing",
         run: info::info,
+    },
+    Command {
+        names: &["regs"],
+        usage: "[-c CPU]",
+        about: "show the processors' registers; expressions have them as $rip, $rip@1",
+        run: registers::regs,
+    },
+    Command {
+        names: &["cpu"],
+        usage: "[CPU|-]",
+        about: "select the processor whose per-CPU variables and registers are meant; -: none",
+        run: registers::cpu,
     },
     Command {
         names: &["sym"],

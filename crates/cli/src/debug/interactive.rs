@@ -8,8 +8,8 @@ use rustyline::history::DefaultHistory;
 use rustyline::validate::Validator;
 use rustyline::{Context, Editor, Helper};
 
+use btfkit_kernel::Shape;
 use btfkit_kernel::expression::evaluate;
-use btfkit_kernel::{Kernel, Shape};
 
 use super::interrupt::Interrupt;
 use super::output::Output;
@@ -22,7 +22,7 @@ pub(super) fn run(session: &mut Session, interrupt: &Interrupt, with_pager: bool
     }
     interrupt.ends_commands();
     let mut editor: Editor<Names<'_>, DefaultHistory> = Editor::new()?;
-    editor.set_helper(Some(Names { kernel: &session.kernel }));
+    editor.set_helper(Some(Names { session }));
     let history = history_file();
     if let Some(file) = &history {
         // The first session has none.
@@ -76,7 +76,7 @@ fn history_file() -> Option<std::path::PathBuf> {
 
 /// What TAB knows.
 struct Names<'k> {
-    kernel: &'k Kernel,
+    session: &'k Session,
 }
 
 /// Names that one TAB offers, at most.
@@ -118,7 +118,7 @@ impl Names<'_> {
     /// The members of what the expression before the dot is.
     fn members(&self, before: &str) -> Vec<String> {
         let expression = before.trim_start().split_once(char::is_whitespace).map_or("", |(_, rest)| rest);
-        let Ok(values) = evaluate(self.kernel, expression) else { return Vec::new() };
+        let Ok(values) = evaluate(self.session.scope(), expression) else { return Vec::new() };
         let Some(value) = values.first() else { return Vec::new() };
         let shape = match value.ctype.shape() {
             Shape::Pointer(target) => target.shape(),
@@ -140,7 +140,7 @@ impl Names<'_> {
     }
 
     fn symbols(&self, word: &str) -> Vec<String> {
-        let Ok(symbols) = self.kernel.symbols() else { return Vec::new() };
+        let Ok(symbols) = self.session.kernel.symbols() else { return Vec::new() };
         if word.is_empty() {
             return Vec::new();
         }

@@ -7,8 +7,10 @@ mod interrupt;
 mod output;
 pub(crate) mod render;
 
+use std::cell::Cell;
 use std::path::PathBuf;
 
+use btfkit_kernel::expression::Scope;
 use btfkit_kernel::{Kernel, Options};
 use btfkit_vmcore::Dump;
 use clap::Args;
@@ -69,6 +71,7 @@ pub(crate) fn run(arguments: &Arguments) -> crate::Outcome {
         kernel: Kernel::new(Dump::open(&arguments.dump)?, options),
         json: arguments.json,
         output: Output::straight(),
+        cpu: Cell::new(None),
     };
     if !arguments.btf.is_empty() {
         // A side file that does not fit is an error now, not a variable that is missing later.
@@ -112,6 +115,8 @@ pub(crate) struct Session {
     pub(crate) kernel: Kernel,
     pub(crate) json: bool,
     output: Output,
+    /// The processor whose per-CPU variables and registers are meant.
+    cpu: Cell<Option<u64>>,
 }
 
 impl Session {
@@ -120,6 +125,11 @@ impl Session {
         // What was interrupted is half an answer.
         self.kernel.memory().check_interrupt()?;
         if self.json { self.put(&(serde_json::to_string(data)? + "\n")) } else { self.put(&text()) }
+    }
+
+    /// Where names of expressions are looked up.
+    fn scope(&self) -> Scope<'_> {
+        Scope { kernel: &self.kernel, cpu: self.cpu.get() }
     }
 
     /// Prints a part of an answer.

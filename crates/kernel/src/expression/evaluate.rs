@@ -4,11 +4,14 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use btfkit_btf::Kind;
-use btfkit_vmcore::VirtualAddress;
+use btfkit_vmcore::{VirtualAddress, register_name, register_names};
 
-use super::{BaseType, Binary, Derivation, Expression, ExpressionError, Partly, Step, TypeName, Unary};
+use super::{
+    BaseType, Binary, Derivation, Expression, ExpressionError, Partly, Scope, Step, TypeName, Unary,
+};
 use super::{held, iterate};
 use crate::ctype::{CType, INT, LONG, Shape, UNSIGNED_LONG};
+use crate::registers::{default_processor, registers};
 use crate::value::{Value, ValueError, field};
 use crate::{Address, Kernel, Variable};
 
@@ -26,8 +29,8 @@ pub(super) struct Evaluator<'k> {
 }
 
 impl<'k> Evaluator<'k> {
-    pub(super) fn new(kernel: &'k Kernel) -> Self {
-        Self { kernel, cpu: None, broken_off: Rc::default() }
+    pub(super) fn new(scope: Scope<'k>) -> Self {
+        Self { kernel: scope.kernel, cpu: scope.cpu, broken_off: Rc::default() }
     }
 
     /// The same where the per-CPU variables of this processor are meant.
@@ -128,7 +131,10 @@ impl<'k> Evaluator<'k> {
             Expression::Number { value, bytes, signed } => {
                 Ok(Value::number(CType::Integer { bytes: *bytes, signed: *signed }, *value))
             }
-            Expression::Name(name) => self.name(name),
+            Expression::Name(name) => match name.strip_prefix('$') {
+                Some(register) => self.register(register),
+                None => self.name(name),
+            },
             Expression::Binary(operator, left, right) => self.binary(*operator, left, right),
             Expression::Choice(parts) => {
                 let [condition, first, second] = &**parts;
@@ -188,6 +194,30 @@ impl<'k> Evaluator<'k> {
             ExpressionError::Unknown(_) => ExpressionError::Unknown(name.to_owned()),
             other => other,
         })
+    }
+
+    /// `rip`, or `rip@1` of processor 1. Without a processor it is that of the one that panicked, or else of the first.
+    fn register(&self, name: &str) -> Result<Value> {
+        let (name, cpu) = match name.split_once('@') {
+            Some((name, cpu)) => (name, cpu.parse().ok()),
+            None => (name, self.cpu),
+        };
+        let machine = self.kernel.memory().dump().machine();
+        if register_name(machine, name).is_none() && !register_names(machine).is_empty() {
+            return Err(ExpressionError::Other(format!(
+                "{machine} has no register ${name}: regs lists them"
+            )));
+        }
+        let all = registers(self.kernel)?;
+        let cpu = cpu.unwrap_or_else(|| default_processor(self.kernel));
+        let of = all.iter().find(|of| of.cpu == cpu).ok_or_else(|| {
+            let known: Vec<String> = all.iter().map(|of| of.cpu.to_string()).collect();
+            let known = known.join(", ");
+            ExpressionError::Other(format!("the dump has no registers of processor {cpu}, but of {known}"))
+        })?;
+        let value = of.get(self.kernel, name);
+        let value = value.ok_or_else(|| ExpressionError::Unknown(format!("${name}")))?;
+        Ok(Value::number(UNSIGNED_LONG, i128::from(value)))
     }
 
     fn per_cpu(&self, name: &str, address: VirtualAddress) -> Result<VirtualAddress> {

@@ -30,6 +30,14 @@ pub(super) struct Oracle {
     pub(super) tasks: Vec<Task>,
     pub(super) modules: Vec<Module>,
     pub(super) log: Vec<Record>,
+    pub(super) registers: Vec<Processor>,
+}
+
+/// The registers of a processor.
+#[derive(Debug, Deserialize)]
+pub(super) struct Processor {
+    pub(super) cpu: u64,
+    pub(super) registers: BTreeMap<String, u64>,
 }
 
 /// All variables of a name.

@@ -13,10 +13,10 @@ pub(in crate::debug) fn print(session: &Session, text: &str) -> crate::Outcome {
         return Err("p wants an expression: p init_task.comm".into());
     }
     let limits = Limits { numbers, ..Limits::default() };
-    if let Some(selection) = expression::select(&session.kernel, text) {
+    if let Some(selection) = expression::select(session.scope(), text) {
         return table(session, text, selection?, limits);
     }
-    let (values, broken_off) = evaluate_partly(&session.kernel, text)?;
+    let (values, broken_off) = evaluate_partly(session.scope(), text)?;
     let mut all = Vec::new();
     for value in &values {
         let shown = show(&session.kernel, value, limits);
@@ -90,7 +90,7 @@ fn format(text: &str) -> Result<(Numbers, &str), Box<dyn std::error::Error>> {
 pub(in crate::debug) fn whatis(session: &Session, text: &str) -> crate::Outcome {
     let ctype = match expression::type_of(&session.kernel, text) {
         Some(ctype) => ctype,
-        None => expression::type_of_value(&session.kernel, text)?,
+        None => expression::type_of_value(session.scope(), text)?,
     };
     let name = ctype.to_string();
     session.answer(&serde_json::json!({"expression": text, "type": name}), || name.clone() + "\n")
@@ -99,7 +99,7 @@ pub(in crate::debug) fn whatis(session: &Session, text: &str) -> crate::Outcome 
 pub(in crate::debug) fn ptype(session: &Session, text: &str) -> crate::Outcome {
     let ctype = match expression::type_of(&session.kernel, text) {
         Some(ctype) => ctype,
-        None => expression::type_of_value(&session.kernel, text)?,
+        None => expression::type_of_value(session.scope(), text)?,
     };
     let mut target = ctype.clone();
     // What a pointer points to is what one wants to see.

@@ -46,6 +46,13 @@ pub enum Error {
         /// Why.
         reason: &'static str,
     },
+    /// A side file was not made for this kernel.
+    WrongSideFile {
+        /// Which.
+        file: String,
+        /// What shows it.
+        reason: String,
+    },
     /// BTF cannot be read.
     Btf {
         /// Whose.
@@ -71,6 +78,7 @@ impl fmt::Display for Error {
                     count.saturating_sub(1)
                 )
             }
+            Self::WrongSideFile { file, reason } => write!(f, "{file}: {reason}"),
             Self::Btf { of, error } => write!(f, "types of {of}: {error}"),
         }
     }

@@ -138,8 +138,8 @@ impl Kernel {
 
     /// The symbols among which variables of a source are found: a module's own.
     fn symbols_of(&self, source: &TypeSource) -> Option<&Symbols> {
-        if source.is_module() {
-            let module = self.module_symbols().iter().find(|module| module.name == source.name);
+        if let Some(name) = &source.module {
+            let module = self.module_symbols().iter().find(|module| module.name == *name);
             return module.map(|module| &module.symbols);
         }
         self.symbols().ok()

@@ -20,6 +20,7 @@ pub mod expression;
 mod kernel;
 pub mod registers;
 pub mod show;
+mod side_file;
 pub mod symbols;
 mod types;
 pub mod value;

@@ -3,12 +3,12 @@
 use std::collections::HashSet;
 use std::sync::{Arc, OnceLock};
 
-use btfkit_btf::check::{self, Profile};
 use btfkit_btf::{Btf, Header, Kind, TypeId};
 use btfkit_vmcore::{Memory, VirtualAddress};
 
 use crate::error::{self, Error, Result};
 use crate::kernel::once;
+use crate::side_file;
 use crate::symbols::Symbols;
 use crate::variables::Placement;
 
@@ -30,14 +30,9 @@ pub struct TypeSource {
     pub address: Option<VirtualAddress>,
     /// The types; of all but the first, split on the first.
     pub btf: Arc<Btf<'static>>,
+    /// The module whose variables these are: of a module's own BTF, and of a side file that was made of a module.
+    pub module: Option<String>,
     pub(crate) placement: OnceLock<Placement>,
-}
-
-impl TypeSource {
-    /// Whether it is a module's own: neither the kernel's, nor a side file's, nor that of `vmlinux_btf_extra`.
-    pub fn is_module(&self) -> bool {
-        self.address.is_some() && self.name != "vmlinux" && self.name != EXTRA
-    }
 }
 
 /// Largest BTF that is believed, in bytes: ten times that of the largest kernels.
@@ -59,7 +54,7 @@ impl Types {
         let base = vmlinux.btf.clone();
         let mut first = vec![vmlinux];
         for (name, bytes) in side_files {
-            first.push(side_file(name, bytes, &base)?);
+            first.push(side_file::open(name, bytes, &base, memory, symbols)?);
         }
         Ok(Self { first, modules: OnceLock::new() })
     }
@@ -108,18 +103,9 @@ fn vmlinux(memory: &Memory, symbols: &Symbols) -> Result<TypeSource> {
         name: "vmlinux".into(),
         address: Some(start),
         btf: Arc::new(btf),
+        module: None,
         placement: OnceLock::new(),
     })
-}
-
-/// A side file says nothing of the kernel that it was made for but by what it refers to.
-fn side_file(name: &str, bytes: &[u8], base: &Arc<Btf<'static>>) -> Result<TypeSource> {
-    if !check::check(bytes, Some(base), Profile::Vmlinux).is_clean() {
-        return Err(Error::NoTypes { reason: "the side file was not made for this kernel" });
-    }
-    let btf = Btf::parse_split(bytes.to_vec(), base.clone());
-    let btf = btf.map_err(|error| Error::Btf { of: name.into(), error })?;
-    Ok(TypeSource { name: name.into(), address: None, btf: Arc::new(btf), placement: OnceLock::new() })
 }
 
 /// The list `btf_modules` (since Linux 5.11), as far as it can be followed. `struct module` has a pointer to BTF, too, but
@@ -156,7 +142,8 @@ fn modules(memory: &Memory, symbols: &Symbols, base: &Arc<Btf<'static>>) -> Vec<
             left = left.checked_sub(u64::from(size))?;
             let bytes = memory.bytes(data, size as usize).ok()?;
             let btf = Arc::new(Btf::parse_split(bytes, base.clone()).ok()?);
-            Some(TypeSource { name, address: Some(data), btf, placement: OnceLock::new() })
+            let module = Some(name.clone()).filter(|name| name != EXTRA);
+            Some(TypeSource { name, address: Some(data), btf, module, placement: OnceLock::new() })
         };
         modules.extend(read());
         next = memory.pointer(node);

@@ -2,7 +2,7 @@
 
 use crate::extents::{Extent, Extents};
 use crate::file::DumpFile;
-use crate::note::{self, Note};
+use crate::note::Note;
 use crate::{ByteOrder, Error, Machine, PhysicalAddress, Result, VirtualAddress};
 
 const ET_CORE: u16 = 4;
@@ -87,7 +87,7 @@ impl ElfCore {
                     let length = file_size.min(LONGEST_NOTES).min(file.stored_length());
                     let mut bytes = vec![0; length as usize];
                     let read = file.read_at(offset, &mut bytes)?;
-                    notes.extend(note::parse(&bytes[..read], order));
+                    notes.extend(Note::parse(&bytes[..read], order));
                 }
                 _ => {}
             }

@@ -47,28 +47,29 @@ const PRSTATUS_PID: usize = 32;
 /// Offset in bytes of `pr_reg` in a 64-bit `struct elf_prstatus`.
 const PRSTATUS_REGISTERS: usize = 112;
 
-/// Reads notes one after the other, each part aligned to 4 bytes, as far as they go.
-pub(crate) fn parse(mut bytes: &[u8], order: ByteOrder) -> Vec<Note> {
-    let mut notes = Vec::new();
-    while bytes.len() >= 12 {
-        let word = |index: usize| order.u32(bytes, index * 4) as usize;
-        let (name_length, length, kind) = (word(0), word(1), word(2) as u32);
-        let name_end = 12 + name_length.saturating_add(3) / 4 * 4;
-        let Some(end) = name_end.checked_add(length) else { break };
-        let (Some(name), Some(content)) = (bytes.get(12..12 + name_length), bytes.get(name_end..end)) else {
-            break;
-        };
-        // Unused slots of processors are all zero.
-        if name_length != 0 || length != 0 || kind != 0 {
-            let name = name.split(|&byte| byte == 0).next().unwrap_or_default();
-            notes.push(Note { name: name.to_vec(), kind, content: content.to_vec() });
-        }
-        bytes = &bytes[end.saturating_add(3).wrapping_div(4).saturating_mul(4).min(bytes.len())..];
-    }
-    notes
-}
-
 impl Note {
+    /// Reads notes one after the other, each part aligned to 4 bytes, as far as they go.
+    pub fn parse(mut bytes: &[u8], order: ByteOrder) -> Vec<Self> {
+        let mut notes = Vec::new();
+        while bytes.len() >= 12 {
+            let word = |index: usize| order.u32(bytes, index * 4) as usize;
+            let (name_length, length, kind) = (word(0), word(1), word(2) as u32);
+            let name_end = 12 + name_length.saturating_add(3) / 4 * 4;
+            let Some(end) = name_end.checked_add(length) else { break };
+            let (Some(name), Some(content)) = (bytes.get(12..12 + name_length), bytes.get(name_end..end))
+            else {
+                break;
+            };
+            // Unused slots of processors are all zero.
+            if name_length != 0 || length != 0 || kind != 0 {
+                let name = name.split(|&byte| byte == 0).next().unwrap_or_default();
+                notes.push(Note { name: name.to_vec(), kind, content: content.to_vec() });
+            }
+            bytes = &bytes[end.saturating_add(3).wrapping_div(4).saturating_mul(4).min(bytes.len())..];
+        }
+        notes
+    }
+
     /// The registers in this note, if it is one of a processor's registers.
     pub fn prstatus(&self, machine: Machine, order: ByteOrder) -> Option<PrStatus> {
         if self.name != b"CORE" || self.kind != PRSTATUS {
@@ -128,14 +129,14 @@ mod tests {
             let mut bytes = note(order, b"VMCOREINFO\0", 0, b"OSRELEASE=6.12\n");
             bytes.extend([0; 12]);
             bytes.extend(note(order, b"CORE\0", 1, &[7; 336]));
-            let notes = parse(&bytes, order);
+            let notes = Note::parse(&bytes, order);
             assert_eq!(notes.len(), 2);
             assert_eq!(notes[0].content, b"OSRELEASE=6.12\n");
             assert_eq!(notes[1].prstatus(Machine::X86_64, order).unwrap().pid, 0x0707_0707);
             assert_eq!(notes[0].prstatus(Machine::X86_64, order), None);
             assert_eq!(notes[1].prstatus(Machine::Aarch64, order), None, "x86_64's note is shorter");
             for length in 0..bytes.len() {
-                assert!(parse(&bytes[..length], order).len() <= 2);
+                assert!(Note::parse(&bytes[..length], order).len() <= 2);
             }
         }
     }

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::ops::Range;
 
 use btfkit_btf::Btf;
+use btfkit_btf::provenance::hexadecimal;
 use btfkit_vmcore::{Memory, VirtualAddress};
 
 use super::{Entry, Symbols};
@@ -24,6 +25,8 @@ pub struct ModuleSymbols {
 const MOST: u32 = 1 << 21;
 /// Longest names of a module, in bytes.
 const LONGEST: u32 = 4 << 20;
+/// Size in bytes of the build ID that `struct module` has room for (`BUILD_ID_SIZE_MAX`).
+const BUILD_ID_SIZE: usize = 20;
 /// Size in bytes of an `Elf64_Sym`.
 const ENTRY: usize = 24;
 /// Parts of `mem[]` that stay when a module is initialised: text, data, rodata, rodata after initialisation.
@@ -46,6 +49,33 @@ pub(crate) fn read(memory: &Memory, symbols: &Symbols, btf: &Btf<'_>) -> Vec<Mod
         next = memory.pointer(node);
     }
     modules
+}
+
+/// The build ID of the loaded module of this name, in hexadecimal: since Linux 5.14, where the kernel was built to keep it
+/// (`CONFIG_STACKTRACE_BUILD_ID`), else `None`. `None` of it all if no such module is loaded.
+pub(crate) fn build_id(
+    memory: &Memory,
+    symbols: &Symbols,
+    btf: &Btf<'_>,
+    wanted: &str,
+) -> Option<Option<String>> {
+    let (list, name) = (member_offset(btf, "module", "list")?, member_offset(btf, "module", "name")?);
+    let head = symbols.find("modules")?.address;
+    let mut node = memory.pointer(head).ok()?;
+    for _ in 0..MOST_MODULES {
+        if node == head || node.0 == 0 {
+            break;
+        }
+        let at = |offset: u64| VirtualAddress(node.0.wrapping_sub(list).wrapping_add(offset));
+        if memory.c_string(at(name), 56).is_ok_and(|found| found == wanted.as_bytes()) {
+            let id = member_offset(btf, "module", "build_id");
+            let id = id.and_then(|offset| memory.bytes(at(offset), BUILD_ID_SIZE).ok());
+            // A module without one has zeros.
+            return Some(id.filter(|id| id.iter().any(|&byte| byte != 0)).map(|id| hexadecimal(&id)));
+        }
+        node = memory.pointer(node).ok()?;
+    }
+    None
 }
 
 /// Offsets in bytes in `struct module` and `struct mod_kallsyms`.

@@ -127,22 +127,24 @@ impl Tokens {
     /// The addresses come before the number of names, or behind the tokens' index.
     fn with_names(&self, memory: &Memory, stext: VirtualAddress, names: u64, count: u32) -> Vec<Places> {
         let (wide, narrow) = (u64::from(count) * 8, (u64::from(count) * 4).next_multiple_of(8));
-        let place = |addresses: u64, base: Option<u64>| Places {
+        let place = |addresses: u64, absolute: bool, base: Option<u64>| Places {
             count,
             names: VirtualAddress(names),
             tokens: VirtualAddress(self.tokens),
             token_index: VirtualAddress(self.index),
             addresses: VirtualAddress(addresses),
-            absolute: base.is_none(),
+            absolute,
             relative_base: base.and_then(|place| memory.u64(VirtualAddress(place)).ok()),
             stext,
         };
         let behind = self.index + 512;
         vec![
-            place(names.wrapping_sub(16 + narrow), Some(names.wrapping_sub(16))),
-            place(names.wrapping_sub(8 + wide), None),
-            place(behind, Some(behind + narrow)),
-            place(behind, None),
+            place(names.wrapping_sub(16 + narrow), false, Some(names.wrapping_sub(16))),
+            place(names.wrapping_sub(8 + wide), true, None),
+            place(behind, false, Some(behind + narrow)),
+            place(behind, true, None),
+            // From their own places: no base is needed.
+            place(behind, false, None),
         ]
     }
 }

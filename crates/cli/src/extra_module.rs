@@ -157,7 +157,7 @@ fn count_variables(
     {
         let own = Checksum::of_btf(base.bytes());
         return Err(format!(
-            "{side_name}: was made on a base whose cksum is {} {}; that of {base_name} is {} {}",
+            "{side_name}: made for another kernel? The base that it was made on has the cksum {} {}, {base_name} {} {}",
             told.crc, told.length, own.crc, own.length
         )
         .into());

@@ -5,9 +5,11 @@ mod damage;
 mod declarations;
 mod gaps;
 mod lists;
+mod modules;
 mod oracle;
 mod registers;
 mod session;
+mod side_files;
 mod speed;
 mod spelling;
 mod variables;
@@ -36,6 +38,8 @@ struct Case {
     dump: PathBuf,
     side_file: Option<PathBuf>,
     oracle: Oracle,
+    /// Side files of modules that are loaded.
+    modules: Vec<PathBuf>,
 }
 
 impl Case {
@@ -45,6 +49,7 @@ impl Case {
         vmlinux: &Path,
         names: &Names,
         side_file: Option<PathBuf>,
+        loaded: &[PathBuf],
     ) -> Result<Self> {
         let request = Request {
             variables: names.all.clone(),
@@ -53,8 +58,8 @@ impl Case {
             seed: 1,
             lists: lists::requests(),
         };
-        let oracle = Oracle::ask(&dump, vmlinux, &request)?;
-        Ok(Self { btfkit: btfkit.to_path_buf(), dump, side_file, oracle })
+        let oracle = Oracle::ask(&dump, vmlinux, loaded, &request)?;
+        Ok(Self { btfkit: btfkit.to_path_buf(), dump, side_file, oracle, modules: Vec::new() })
     }
 
     /// The debugger on this dump.
@@ -124,7 +129,10 @@ pub(super) fn check(tally: &mut Tally, kernel: &Kernel, encoder: &Encoder, folde
         )?;
         let names = Names::of(&base, Some(&side))?;
         let count = names.all.len();
-        let case = Case::new(encoder.program(), dumps.elf(), &kernel.vmlinux, &names, Some(side))?;
+        let loaded = &kernel.loaded;
+        let mut case =
+            Case::new(encoder.program(), dumps.elf(), &kernel.vmlinux, &names, Some(side), loaded)?;
+        case.modules = modules::side_files(encoder, loaded, &base, folder)?;
         found = Some((dumps, case));
         Ok(format!("{count} names of variables"))
     });
@@ -133,11 +141,13 @@ pub(super) fn check(tally: &mut Tally, kernel: &Kernel, encoder: &Encoder, folde
         tally.check(&format!("{label}: debug: {name}"), check);
     };
     run("variables", &|| variables::check(&case));
+    run("variables of modules", &|| modules::check(&case));
     run("paths of members", &|| answers::paths(&case));
     run("lists and trees", &|| lists::check(&case));
     run("ps, mod and log", &|| answers::views(&case));
     run("registers", &|| registers::check(&case));
     run("built-in declarations", &|| declarations::check(&case));
+    run("side files of others", &|| side_files::check(&case, &kernel.vmlinux));
     run("containers", &|| answers::containers(&case, &dumps.containers()));
     run("what is missing", &|| gaps::check(&case, &dumps));
     run("damaged dumps", &|| damage::check(&case, &dumps));
@@ -172,7 +182,7 @@ fn small(mode: &str, btfkit: &Path, folder: &Path) -> Result<String> {
     encode(&[], &all)?;
     let names = Names::of(&all, None)?;
     let side_file = (mode == "n").then_some(side);
-    let case = Case::new(btfkit, dump, &vmlinux, &names, side_file)?;
+    let case = Case::new(btfkit, dump, &vmlinux, &names, side_file, &[])?;
     let verdicts = [
         variables::check(&case).context("variables")?,
         answers::paths(&case).context("paths of members")?,

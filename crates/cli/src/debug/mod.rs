@@ -2,6 +2,7 @@
 
 mod command;
 pub(crate) mod commands;
+mod complete;
 mod interactive;
 mod interrupt;
 mod output;

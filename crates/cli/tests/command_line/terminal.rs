@@ -180,3 +180,27 @@ fn a_pager_that_is_not_there_is_said_once() {
     assert!(terminal.run("ps").contains(" init\r\n"));
     terminal.leave();
 }
+
+#[test]
+fn tab_completes_commands_names_and_members_by_their_types() {
+    let mut terminal = Terminal::open(&[], &["--no-pager"]);
+    terminal.wait_for(PROMPT);
+    for (typed, expected) in [
+        ("whatis ((struct task_struct *)0)->mm->owner->real_par\t", "struct task_struct *"),
+        ("whatis 1 + init_task.se.vrunt\t", "unsigned long"),
+        ("whatis per_cpu(runqueues, 0).curr->real_par\t->tgi\t", "int"),
+        ("whatis list(init_task.tasks, struct task_struct, thread_no\t).com\tm", "char [16]"),
+        ("p offsetof(struct list_head, pre\t)", "8"),
+        ("p init_task.{pid, se.vrunt\t}", "pid  se.vruntime"),
+        ("whatis $gs_ba\t@1", "unsigned long"),
+        ("whatis init_uts_\t.name.relea\t", "char [65]"),
+        ("whatis (struct new_utsna\t *)0", "struct new_utsname *"),
+        ("p PIDTYPE_TGI\t", "PIDTYPE_TGID"),
+        ("help sear\t", "search"),
+        ("wha\t init_task", "struct task_struct"),
+    ] {
+        let said = terminal.run(typed);
+        assert!(said.contains(expected) && !said.contains("error"), "{typed:?}: {said:?}");
+    }
+    terminal.leave();
+}

@@ -33,6 +33,10 @@ impl<'k> Evaluator<'k> {
         Self { kernel: scope.kernel, cpu: scope.cpu, broken_off: Rc::default() }
     }
 
+    pub(super) fn kernel(&self) -> &'k Kernel {
+        self.kernel
+    }
+
     /// The same where the per-CPU variables of this processor are meant.
     fn on(&self, cpu: u64) -> Self {
         Self { kernel: self.kernel, cpu: Some(cpu), broken_off: self.broken_off.clone() }
@@ -141,8 +145,7 @@ impl<'k> Evaluator<'k> {
                 self.one(if self.number(condition)? != 0 { first } else { second })
             }
             Expression::SizeOfType(name) => size(&resolve(self.kernel, name)?),
-            // Of all processors' the size is the same.
-            Expression::SizeOfValue(of) => size(&self.of_some_cpu().one(of)?.ctype),
+            Expression::SizeOfValue(of) => size(&self.type_of(of)?),
             Expression::OffsetOf(name, steps) => {
                 let (offset, _) = offset_of(&resolve(self.kernel, name)?, steps)?;
                 Ok(Value::number(UNSIGNED_LONG, i128::from(offset)))
@@ -158,7 +161,7 @@ impl<'k> Evaluator<'k> {
     }
 
     /// A variable, an enumerator, a function, a symbol.
-    fn name(&self, name: &str) -> Result<Value> {
+    pub(super) fn name(&self, name: &str) -> Result<Value> {
         let (bare, which) = match name.rsplit_once('#') {
             Some((bare, which)) => (bare, which.parse::<usize>().unwrap_or(1).max(1)),
             None => (name, 1),
@@ -394,7 +397,7 @@ fn size(ctype: &CType) -> Result<Value> {
 }
 
 /// C's integer promotion.
-fn promote(ctype: &CType) -> CType {
+pub(super) fn promote(ctype: &CType) -> CType {
     match ctype.shape() {
         Shape::Integer { bytes, .. } if bytes < 4 => INT,
         Shape::Integer { bytes, signed, .. } => CType::Integer { bytes, signed },
@@ -405,7 +408,7 @@ fn promote(ctype: &CType) -> CType {
 }
 
 /// C's usual arithmetic conversions.
-fn common(a: &CType, b: &CType) -> CType {
+pub(super) fn common(a: &CType, b: &CType) -> CType {
     let parts = |ctype: &CType| match ctype {
         CType::Integer { bytes, signed } => (*bytes, *signed),
         _ => (8, false),
@@ -472,7 +475,7 @@ pub(super) fn follow(kernel: &Kernel, of: &Value, path: &[Step]) -> Result<Value
 }
 
 /// Offset in bytes of a member, and its type.
-fn offset_of(ctype: &CType, steps: &[Step]) -> Result<(u64, CType)> {
+pub(super) fn offset_of(ctype: &CType, steps: &[Step]) -> Result<(u64, CType)> {
     let mut at = (0u64, ctype.clone());
     for step in steps {
         at = match (step, at.1.shape()) {

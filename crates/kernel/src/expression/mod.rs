@@ -20,6 +20,7 @@ mod held;
 mod iterate;
 mod lex;
 mod parse;
+mod typing;
 
 use std::fmt;
 
@@ -71,16 +72,15 @@ pub fn evaluate_partly<'k>(
     Ok((values, evaluator.break_off()))
 }
 
-/// The type of an expression's value, or of its first one. Of per-CPU variables it need not be said whose are meant.
+/// The type of an expression's value, or of each of them. No memory is read, and of per-CPU variables it need not be said whose
+/// are meant.
 ///
 /// # Errors
-/// As [`evaluate`]; or there are no values.
+/// It is no expression, names what is not there, or asks of a type what it does not have.
 pub fn type_of_value<'k>(scope: impl Into<Scope<'k>>, text: &str) -> Result<crate::CType, ExpressionError> {
     let scope = scope.into();
     let expression = parse::parse(text, &|name| evaluate::names_a_type(scope.kernel, name))?;
-    let values = evaluate::Evaluator::new(scope).of_some_cpu().values(&expression)?;
-    let first = values.into_iter().next();
-    first.map(|value| value.ctype).ok_or_else(|| ExpressionError::Other(format!("{text} has no elements")))
+    evaluate::Evaluator::new(scope).type_of(&expression)
 }
 
 /// A selection of members, of each value of an expression.

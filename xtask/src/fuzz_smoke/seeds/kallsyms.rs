@@ -78,7 +78,7 @@ fn put(image: &mut Vec<u8>, table: &[u8]) -> usize {
 /// The length of a name, and the name in tokens: its kind comes first.
 fn name(number: u32) -> Vec<u8> {
     let text =
-        if number == 0 { b"T_stext".to_vec() } else { [b"tf", &number.to_string().as_bytes()[..]].concat() };
+        if number == 0 { b"T_stext".to_vec() } else { [b"tf", number.to_string().as_bytes()].concat() };
     [&[text.len() as u8], &text[..]].concat()
 }
 

@@ -53,7 +53,7 @@ pub(crate) fn read_symbols(input: &[u8]) -> bool {
     let table = |index: usize, entries: &mut dyn Iterator<Item = u64>| {
         let mut page = vec![0; PAGE];
         for (place, frame) in page[index * 8..].chunks_exact_mut(8).zip(entries) {
-            place.copy_from_slice(&(frame * PAGE as u64 | 0x63).to_le_bytes());
+            place.copy_from_slice(&((frame * PAGE as u64) | 0x63).to_le_bytes());
         }
         page
     };

@@ -7,7 +7,9 @@ use btfkit_vmcore::{Dump, Memory, VirtualAddress};
 
 use crate::declarations::DECLARATIONS;
 use crate::symbols::{ModuleSymbols, Symbol, Symbols, modules};
-use crate::{Address, CType, Error, Result, TypeSource, Types, Variable, error, expression, variables};
+use crate::{
+    Address, CType, Error, Result, TypeSource, Types, Variable, error, expression, side_file, variables,
+};
 
 /// What the user gives beside the dump.
 #[derive(Clone, Debug, Default)]
@@ -95,6 +97,11 @@ impl Kernel {
             None => (text, Address::Global(address)),
         };
         Some((expression::type_of(self, text)?, address))
+    }
+
+    /// The kernel's build ID in hexadecimal, if VMCOREINFO (since Linux 5.9) or the kernel's notes in memory have it.
+    pub fn build_id(&self) -> Option<String> {
+        side_file::build_id(&self.memory, self.symbols().ok())
     }
 
     /// What is added to the address of a per-CPU variable for this processor, in bytes.

@@ -37,7 +37,7 @@ pub(crate) fn open(
                 wrong(format!("was made of module {module}, which is not loaded in the dump"))
             })?
         }
-        None => build_id(memory, symbols),
+        None => build_id(memory, Some(symbols)),
     };
     if let (Some(id), Some(known)) = (&told.build_id, &known)
         && id != known
@@ -74,11 +74,12 @@ pub(crate) fn open(
 }
 
 /// The kernel's build ID in hexadecimal: as VMCOREINFO has it (since Linux 5.9), or the kernel's own notes.
-pub(crate) fn build_id(memory: &Memory, symbols: &Symbols) -> Option<String> {
+pub(crate) fn build_id(memory: &Memory, symbols: Option<&Symbols>) -> Option<String> {
     let told = memory.dump().vmcoreinfo().and_then(|info| info.get("BUILD-ID"));
     if let Some(told) = told.filter(|told| !told.is_empty()) {
         return Some(told.to_ascii_lowercase());
     }
+    let symbols = symbols?;
     let place = |name| symbols.find(name).map(|symbol| symbol.address.0);
     let (start, stop) = (place("__start_notes")?, place("__stop_notes")?);
     let length = stop.checked_sub(start).filter(|&length| length <= LONGEST_NOTES)?;

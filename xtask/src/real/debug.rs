@@ -23,7 +23,7 @@ use btfkit_btf::{Btf, Kind};
 
 use super::encoder::Encoder;
 use crate::command;
-use crate::fixtures::{Dumps, Kernel, small_kernels};
+use crate::fixtures::{Dumps, Kernel, cache, small_kernels};
 use crate::verdict::{Tally, unavailable};
 use oracle::{Oracle, Request};
 use session::Session;
@@ -182,9 +182,16 @@ fn small(mode: &str, btfkit: &Path, folder: &Path) -> Result<String> {
     encode(&[], &all)?;
     let names = Names::of(&all, None)?;
     let side_file = (mode == "n").then_some(side);
-    let case = Case::new(btfkit, dump, &vmlinux, &names, side_file, &[])?;
+    let modules = result.join(mode).join("modules");
+    let loaded: Vec<PathBuf> = cache::names(&modules).iter().map(|name| modules.join(name)).collect();
+    let mut case = Case::new(btfkit, dump, &vmlinux, &names, side_file, &loaded)?;
+    // In mode y the modules' own BTF has their variables.
+    if mode != "y" {
+        case.modules = modules::side_files(&Encoder::new(btfkit.into()), &loaded, &base, folder)?;
+    }
     let verdicts = [
         variables::check(&case).context("variables")?,
+        modules::check(&case).context("variables of modules")?,
         answers::paths(&case).context("paths of members")?,
         lists::check(&case).context("lists")?,
         answers::views(&case).context("ps, mod and log")?,

@@ -162,7 +162,7 @@ fn postfix(text: &str) -> &str {
     }
     let found = &text[start..];
     // A cast binds less than a dot: what it stands before is meant.
-    let cast = found.strip_prefix('(').and_then(|inside| unopened(inside));
+    let cast = found.strip_prefix('(').and_then(unopened);
     let behind = cast.map_or("", |close| &found[close + 2..]);
     if behind.starts_with(|next| is_name(next) || matches!(next, '$' | '(')) {
         postfix(behind)

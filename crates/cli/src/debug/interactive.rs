@@ -56,7 +56,8 @@ fn answer(session: &Session, interrupt: &Interrupt, line: &str) {
     interrupt.take();
     let outcome = command::run(session, line);
     let shown = session.output.finish(&session.kernel);
-    if interrupt.take() {
+    // In a pager it may come when all is done.
+    if interrupt.take() && (outcome.is_err() || shown.is_err()) {
         anstream::eprintln!("interrupted");
         return;
     }

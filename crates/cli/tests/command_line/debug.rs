@@ -133,6 +133,44 @@ fn memory_is_read_by_name_and_by_address() {
 }
 
 #[test]
+fn types_are_told_without_reading_memory() {
+    for (expression, expected) in [
+        ("((struct task_struct *)0)->mm->owner", "struct task_struct *"),
+        ("*(int *)0", "int"),
+        ("runqueues.curr->comm", "char [16]"),
+        ("&init_task - &init_task", "long"),
+        ("&init_task + 1", "struct task_struct *"),
+        ("init_task.comm[0] + 1", "int"),
+        ("1 ? init_task.pid : 0", "pid_t"),
+        ("list(jiffies, struct task_struct, tasks)", "struct task_struct"),
+        ("struct page", "struct page"),
+    ] {
+        assert_eq!(debug(&["-c", &format!("whatis {expression}")]).fine(), format!("{expected}\n"));
+    }
+    assert_eq!(p("sizeof(((struct task_struct *)0)->mm->owner->comm)"), "16");
+}
+
+#[test]
+fn structures_are_printed_as_in_crash_and_lines_may_be_expressions() {
+    let run = |line: &str| debug(&["-c", line]).fine();
+    assert_eq!(run("struct list_head"), run("ptype struct list_head"));
+    let address = run("sym init_task");
+    let address = address.split(' ').next().unwrap();
+    assert_eq!(run(&format!("struct task_struct.comm {address}")), "\"swapper/0\"\n");
+    assert_eq!(run("struct task_struct.pid,comm &init_task"), run("p init_task.{pid, comm}"));
+    assert_eq!(run("struct list_head &init_task.tasks"), run("p init_task.tasks"));
+    assert_eq!(run("init_task.comm"), run("p init_task.comm"));
+    assert_eq!((run("1 + 1"), run("/x 255")), ("2\n".into(), "0xff\n".into()));
+    debug(&["-c", "init_task.nope"]).fails_with(&["has no member nope"]);
+    debug(&["-c", "struct nope"]).fails_with(&["there is no struct nope"]);
+    // Each command has its help.
+    for line in run("help").lines().take_while(|line| !line.is_empty()) {
+        let name = line.trim_start().split([' ', ',']).next().unwrap();
+        assert!(run(&format!("help {name}")).starts_with(name), "{name}");
+    }
+}
+
+#[test]
 fn registers_are_those_of_the_processor_that_is_meant() {
     // The kernel finds its per-CPU variables by GS, and has written down where each processor's are.
     for cpu in [0, 1] {
@@ -193,6 +231,7 @@ fn what_is_wrong_is_said_in_one_line() {
         ("runqueues", ["per_cpu(runqueues, 0)"]),
         ("per_cpu(runqueues, 999)", ["there is no processor 999"]),
         ("*(void *)0", ["cast it first"]),
+        ("((struct list_head *)&init_task)[0..1000][0..10000]", ["too many"]),
     ] {
         debug(&["-e", expression]).fails_with(&words);
     }

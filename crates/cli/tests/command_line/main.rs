@@ -17,6 +17,7 @@ mod modules;
 mod pahole;
 mod program;
 mod rewrite;
+mod side_files;
 mod size;
 mod terminal;
 

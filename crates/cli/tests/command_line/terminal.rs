@@ -188,8 +188,8 @@ fn tab_completes_commands_names_and_members_by_their_types() {
     for (typed, expected) in [
         ("whatis ((struct task_struct *)0)->mm->owner->real_par\t", "struct task_struct *"),
         ("whatis 1 + init_task.se.vrunt\t", "unsigned long"),
-        ("whatis per_cpu(runqueues, 0).curr->real_par\t->tgi\t", "int"),
-        ("whatis list(init_task.tasks, struct task_struct, thread_no\t).com\tm", "char [16]"),
+        ("whatis per_cpu(runqueues, 0).curr->real_par\t->tgi\t", "pid_t"),
+        ("whatis list(init_task.tasks, struct task_struct, thread_no\t).com\t", "char [16]"),
         ("p offsetof(struct list_head, pre\t)", "8"),
         ("p init_task.{pid, se.vrunt\t}", "pid  se.vruntime"),
         ("whatis $gs_ba\t@1", "unsigned long"),

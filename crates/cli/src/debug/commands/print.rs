@@ -122,3 +122,37 @@ pub(in crate::debug) fn ptype(session: &Session, text: &str) -> crate::Outcome {
         lines.join("\n") + "\n"
     })
 }
+
+pub(in crate::debug) fn structure(session: &Session, text: &str) -> crate::Outcome {
+    aggregate(session, "struct", text)
+}
+
+pub(in crate::debug) fn union_(session: &Session, text: &str) -> crate::Outcome {
+    aggregate(session, "union", text)
+}
+
+/// `NAME[.MEMBER,…] [ADDRESS]`: the type with its members, or what is at an address.
+fn aggregate(session: &Session, tag: &str, text: &str) -> crate::Outcome {
+    let (name, address) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
+    if name.is_empty() {
+        return Err(format!("{tag} wants a name: {tag} list_head").into());
+    }
+    let (name, members) = name.split_once('.').map_or((name, None), |(name, members)| (name, Some(members)));
+    if expression::type_of(&session.kernel, &format!("{tag} {name}")).is_none() {
+        session.kernel.types()?;
+        return Err(format!("there is no {tag} {name}").into());
+    }
+    if address.trim().is_empty() {
+        return match members {
+            None => ptype(session, &format!("{tag} {name}")),
+            Some(member) => ptype(session, &format!("(({tag} {name} *)0)->{member}")),
+        };
+    }
+    let address = super::address(session, address.trim())?;
+    let place = format!("(({tag} {name} *){address})");
+    match members {
+        None => print(session, &format!("*{place}")),
+        Some(members) if members.contains(',') => print(session, &format!("{place}->{{{members}}}")),
+        Some(member) => print(session, &format!("{place}->{member}")),
+    }
+}

@@ -8,6 +8,7 @@ mod lists;
 mod modules;
 mod oracle;
 mod registers;
+mod search;
 mod session;
 mod side_files;
 mod speed;
@@ -141,12 +142,16 @@ pub(super) fn check(tally: &mut Tally, kernel: &Kernel, encoder: &Encoder, folde
         tally.check(&format!("{label}: debug: {name}"), check);
     };
     run("variables", &|| variables::check(&case));
-    run("variables of modules", &|| modules::check(&case));
+    run("variables of modules", &|| match kernel.loaded.len() {
+        0 => Err(unavailable("this kernel's package was taken without its modules")),
+        _ => modules::check(&case),
+    });
     run("paths of members", &|| answers::paths(&case));
     run("lists and trees", &|| lists::check(&case));
     run("ps, mod and log", &|| answers::views(&case));
     run("registers", &|| registers::check(&case));
     run("built-in declarations", &|| declarations::check(&case));
+    run("search", &|| search::check(&case, &dumps.raw()));
     run("side files of others", &|| side_files::check(&case, &kernel.vmlinux));
     run("containers", &|| answers::containers(&case, &dumps.containers()));
     run("what is missing", &|| gaps::check(&case, &dumps));

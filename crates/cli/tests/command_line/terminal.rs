@@ -25,10 +25,13 @@ struct Terminal {
     child: Child,
     /// What was on the screen since the last look.
     seen: String,
+    /// Where its history goes.
+    state: tempfile::TempDir,
 }
 
 impl Terminal {
     fn open(environment: &[(&str, &str)], arguments: &[&str]) -> Self {
+        let state = tempfile::tempdir().unwrap();
         let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
         grantpt(&master).unwrap();
         unlockpt(&master).unwrap();
@@ -41,7 +44,7 @@ impl Terminal {
         command.args(["--ctty", "--wait"]).arg(program.get_program()).args(["debug", DUMP]).args(arguments);
         command
             .env("TERM", "xterm")
-            .env("XDG_STATE_HOME", "/nonexistent")
+            .env("XDG_STATE_HOME", state.path())
             .env_remove("PAGER")
             .env_remove("LESS");
         command.env_remove("NO_COLOR").envs(environment.iter().copied());
@@ -59,7 +62,7 @@ impl Terminal {
                 }
             }
         });
-        Self { master, output, child, seen: String::new() }
+        Self { master, output, child, seen: String::new(), state }
     }
 
     /// Waits for this text, and gives what was on the screen up to it.
@@ -96,6 +99,9 @@ impl Terminal {
     fn leave(mut self) {
         self.type_in("\x04");
         assert_eq!(self.child.wait().unwrap().code(), Some(0));
+        // The next session has its lines.
+        let history = std::fs::read_to_string(self.state.path().join("btfkit/history")).unwrap();
+        assert!(history.lines().count() > 1, "{history}");
     }
 }
 

@@ -46,8 +46,9 @@ pub(super) fn all() -> Vec<(&'static str, Vec<u8>)> {
         ("kallsyms/named-relative", kallsyms::seed(12, kallsyms::Encoding::Relative, true)),
         ("kallsyms/named-absolute", kallsyms::seed(12, kallsyms::Encoding::Absolute, true)),
         ("kallsyms/named-in-place", kallsyms::seed(12, kallsyms::Encoding::InPlace, true)),
-        ("kallsyms/found-percpu", kallsyms::seed(1000, kallsyms::Encoding::RelativePerCpu, false)),
-        ("kallsyms/found-in-place", kallsyms::seed(1000, kallsyms::Encoding::InPlace, false)),
+        // To look for the tables takes milliseconds: for the fuzzer, and once here.
+        ("../kept/kallsyms/found-percpu", kallsyms::seed(1000, kallsyms::Encoding::RelativePerCpu, false)),
+        ("../kept/kallsyms/found-in-place", kallsyms::seed(1000, kallsyms::Encoding::InPlace, false)),
         ("expression/elements", b"init_task.comm[0] + sizeof(struct task_struct) % 0x1f".to_vec()),
     ]
 }

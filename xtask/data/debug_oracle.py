@@ -264,6 +264,31 @@ class Oracle:
             places.append(place)
         return {"objects": places, "symbols": len(symbols)}
 
+    def variables_of_modules(self, files):
+        """Variables of loaded modules: module -> name -> what each of that name is."""
+        found = {}
+        for file in files:
+            name = file.rsplit("/", 1)[-1].removesuffix(".ko").replace("-", "_")
+            module = next(each for each in for_each_module(self.prog) if each.name.string_().decode() == name)
+            ranges = list(memory_of(module))
+            objects, _, source_paths = symbol_table(file)
+            sources = sorted(set().union(*source_paths.values())) + [None]
+            variables = {}
+            for variable in objects:
+                places = {}
+                for source in sources:
+                    try:
+                        obj = self.prog.variable(variable, *([source] if source else []))
+                    except LookupError:
+                        continue
+                    if obj.address_ is not None and any(obj.address_ in each for each in ranges):
+                        places.setdefault(obj.address_, obj)
+                if places:
+                    described = [self.describe(obj) for obj in places.values()]
+                    variables[variable] = {"objects": described, "symbols": len(objects[variable]), "labels": []}
+            found[name] = variables
+        return found
+
     def paths(self, names, count, seed):
         """Random walks: from a variable over members, elements and pointers to a number."""
         generator = random.Random(seed)
@@ -377,12 +402,32 @@ class Oracle:
             for module in for_each_module(self.prog)
         ]
 
+    def registers(self):
+        """Registers of each processor, as frame 0 of what it ran has them: name -> value."""
+        found = []
+        for cpu in for_each_online_cpu(self.prog):  # noqa: F405
+            frame = self.prog.stack_trace(cpu_curr(self.prog, cpu))[0]  # noqa: F405
+            registers = {name.replace(".", "_"): value for name, value in frame.registers().items()}
+            found.append({"cpu": cpu, "registers": registers})
+        return found
+
     def log(self):
         return [
             {"sequence": record.seq, "nanoseconds": record.timestamp, "level": record.level,
              "facility": record.facility, "text": record.text.decode(errors="replace")}
             for record in get_printk_records(self.prog)
         ]
+
+
+def memory_of(module):
+    """Ranges of addresses that a module keeps: text, data, read-only data, and what is read-only when it is initialised."""
+    try:
+        parts = [module.mem[index] for index in range(4)]
+    except AttributeError:
+        parts = [module.core_layout]
+    for part in parts:
+        base = part.base.value_()
+        yield range(base, base + part.size.value_())
 
 
 def chain(first, member):
@@ -410,6 +455,8 @@ def main():
     answer["lists"] = oracle.lists(request.get("lists", {}))
     answer["image"] = oracle.image
     answer["tasks"], answer["modules"], answer["log"] = oracle.tasks(), oracle.modules(), oracle.log()
+    answer["registers"] = oracle.registers()
+    answer["module_variables"] = oracle.variables_of_modules(files[1:])
     json.dump(answer, sys.stdout)
 
 

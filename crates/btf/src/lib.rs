@@ -46,6 +46,7 @@ pub mod minimize;
 mod names;
 pub mod order;
 pub mod places;
+pub mod provenance;
 pub mod relocate;
 pub mod sanitize;
 pub mod size;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use btfkit_btf::check::{self, Profile};
+use btfkit_btf::provenance::{Checksum, Provenance};
 use btfkit_btf::{Btf, Kind};
 use btfkit_encode::atomic_file::atomic_write;
 use btfkit_encode::object::Object;
@@ -80,10 +81,10 @@ pub(crate) fn run(arguments: &Arguments) -> crate::Outcome {
     let mut module = Module {
         name: arguments.name.clone(),
         kernel,
-        base_checksum: posix_checksum(&base),
+        base_checksum: Checksum::of(&base).crc,
         base_bytes: base.len(),
         bytes: side.len(),
-        checksum: posix_checksum(&side),
+        checksum: Checksum::of(&side).crc,
         variables,
         files: Vec::new(),
     };
@@ -153,6 +154,16 @@ fn count_variables(
     }
     if check::check(side, None, Profile::Vmlinux).is_clean() {
         return Err(format!("{side_name}: stands on no base; make it by `encode --only-vars`").into());
+    }
+    if let Some(told) = Provenance::of(side).base
+        && told != Checksum::of_btf(base.bytes())
+    {
+        let own = Checksum::of_btf(base.bytes());
+        return Err(format!(
+            "{side_name}: made for another kernel? The base that it was made on has the cksum {} {}, {base_name} {} {}",
+            told.crc, told.length, own.crc, own.length
+        )
+        .into());
     }
     let report = check::check(side, Some(&base), Profile::Vmlinux);
     if let Some(first) = report.violations.first() {
@@ -229,34 +240,9 @@ fn escaped(character: char) -> String {
     if ".+".contains(character) { format!("[{character}]") } else { character.to_string() }
 }
 
-/// What `cksum` prints: a CRC of the bytes and, after them, of their number, least significant byte first.
-fn posix_checksum(bytes: &[u8]) -> u32 {
-    let mut length = bytes.len();
-    let mut checksum = bytes.iter().fold(0, |checksum, byte| crc_step(checksum, *byte));
-    while length > 0 {
-        checksum = crc_step(checksum, (length & 0xff) as u8);
-        length >>= 8;
-    }
-    !checksum
-}
-
-fn crc_step(checksum: u32, byte: u8) -> u32 {
-    const POLYNOMIAL: u32 = 0x04c1_1db7;
-    (0..8).fold(checksum ^ (u32::from(byte) << 24), |checksum, _| {
-        if checksum >> 31 == 0 { checksum << 1 } else { (checksum << 1) ^ POLYNOMIAL }
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_checksum_is_that_of_posix() {
-        // What cksum prints for no input, and for these nine characters.
-        assert_eq!(posix_checksum(b""), 4_294_967_295);
-        assert_eq!(posix_checksum(b"123456789"), 930_766_865);
-    }
 
     #[test]
     fn names_and_releases_hold_nothing_that_a_makefile_would_read() {

@@ -16,6 +16,7 @@ use crate::options::Options;
 use crate::parallel::both;
 use crate::record::RecordId;
 use crate::settle::Settled;
+use crate::side_file;
 use crate::symbols::DataSymbols;
 use crate::variables::Selection;
 
@@ -115,10 +116,12 @@ pub fn write(facts: &Facts<'_>) -> Result<Vec<u8>> {
         }
     }
     let mut entries: BTreeMap<u32, Vec<SectionEntry>> = BTreeMap::new();
+    let mut first = None;
     for (variable, &target) in selection.variables.iter().zip(&types) {
         let name = builder.string(&identifier(collapsed(names.bytes(variable.name), prefix)));
         let linkage = if variable.global { Linkage::Global } else { Linkage::Static };
         let id = builder.variable(name, target, linkage);
+        first.get_or_insert(id);
         if let Some(place) = variable.place {
             let entry =
                 SectionEntry { variable: id, offset: place.offset as u32, size: variable.size as u32 };
@@ -140,6 +143,9 @@ pub fn write(facts: &Facts<'_>) -> Result<Vec<u8>> {
     }
     if !features.declaration_tags {
         tags.clear();
+    } else if let (Some(base), Some(first), true) = (&options.base, first, options.only_variables) {
+        let told = side_file::provenance(object, base.btf()?);
+        tags.extend(told.tags().into_iter().map(|tag| ((first, -1, tag), ())));
     }
     for ((target, component, value), ()) in tags {
         let value: StringOffset = builder.string(&value);

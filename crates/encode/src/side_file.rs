@@ -1,9 +1,11 @@
-//! Side files: what the base places already is not said again.
+//! Side files: what the base places already is not said again; what they were made of is.
 
+use btfkit_btf::provenance::{Checksum, Provenance, hexadecimal};
 use btfkit_btf::{Btf, Kind};
 use hashbrown::HashSet;
 
 use crate::names::Names;
+use crate::object::Object;
 use crate::symbols::DataSymbols;
 use crate::variables::Selection;
 
@@ -48,4 +50,29 @@ fn named<'b>(base: &'b Btf<'_>) -> HashSet<&'b [u8]> {
         level = btf.base().map(|base| &**base);
     }
     named
+}
+
+/// What a side file made of `object`, on `base`, says of both.
+pub fn provenance(object: &Object, base: &Btf<'_>) -> Provenance {
+    Provenance {
+        build_id: object.build_id().map(hexadecimal),
+        module: module_name(object),
+        base: Some(Checksum::of_btf(base.bytes())),
+    }
+}
+
+/// The name of the module that an object is: as `.modinfo` has it, or, where debug information was put into a file of its own,
+/// that of the file with `_` for `-`. `None` for a kernel.
+fn module_name(object: &Object) -> Option<String> {
+    let section = object.section_by_name(".modinfo");
+    let is_module = object.section_by_name(".gnu.linkonce.this_module").is_some();
+    let content = section.and_then(|section| object.section_data(section.index).ok());
+    let lines = content.as_deref().unwrap_or_default();
+    // A kernel's own lines begin with the name of what was built in.
+    let named = lines.split(|&byte| byte == 0).find_map(|line| line.strip_prefix(b"name="));
+    if let Some(name) = named {
+        return Some(String::from_utf8_lossy(name).into_owned());
+    }
+    let file = object.path().file_name().filter(|_| is_module)?.to_string_lossy().into_owned();
+    Some(file.split('.').next()?.replace('-', "_"))
 }

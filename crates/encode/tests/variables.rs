@@ -324,8 +324,16 @@ fn a_side_file_holds_variables_and_what_only_they_need() {
     ];
     let lines = lines_of(&side, Some(&base));
     // The typedef is in the base only if the compiler wrote it there; and so is `long`.
-    let lines: Vec<&String> = lines.iter().filter(|line| !line.starts_with("int long")).collect();
-    assert_eq!(lines, expected);
+    let is_type = |line: &&String| !line.starts_with("int long") && !line.contains("btfkit:");
+    assert_eq!(lines.iter().filter(is_type).collect::<Vec<_>>(), expected);
+    // What the base is, says cksum, too.
+    let file = directories[0].path().join("base.btf");
+    std::fs::write(&file, base.bytes()).unwrap();
+    let cksum = std::process::Command::new("cksum").arg(&file).output().unwrap().stdout;
+    let cksum = String::from_utf8(cksum).unwrap();
+    let numbers: Vec<&str> = cksum.split(' ').take(2).collect();
+    let told = format!("btfkit:base={}", numbers.join(","));
+    assert_eq!(lines.iter().filter(|line| line.contains(&told)).count(), 1, "{told}: {lines:?}");
 }
 
 #[test]

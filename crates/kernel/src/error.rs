@@ -46,6 +46,18 @@ pub enum Error {
         /// How many there can be.
         count: u32,
     },
+    /// Nothing tells what was in the processors' registers.
+    NoRegisters {
+        /// Why.
+        reason: &'static str,
+    },
+    /// A side file was not made for this kernel.
+    WrongSideFile {
+        /// Which.
+        file: String,
+        /// What shows it.
+        reason: String,
+    },
     /// BTF cannot be read.
     Btf {
         /// Whose.
@@ -58,6 +70,7 @@ pub enum Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Memory { error: MemoryError::Interrupted, .. } => MemoryError::Interrupted.fmt(f),
             Self::Memory { what, error } => write!(f, "{what}: {error}"),
             Self::NoSymbols { reason } => write!(f, "no symbols: {reason}"),
             Self::BrokenTable { what, address } => write!(f, "{what} at {address} is broken"),
@@ -70,6 +83,7 @@ impl fmt::Display for Error {
                 "no types: kallsyms names no data, and no BTF was found in the kernel's image (pages of it that are not in the \
                  dump: {missing_pages})"
             ),
+            Self::NoRegisters { reason } => write!(f, "no registers: {reason}"),
             Self::NoProcessor { cpu, count } => {
                 write!(
                     f,
@@ -77,6 +91,7 @@ impl fmt::Display for Error {
                     count.saturating_sub(1)
                 )
             }
+            Self::WrongSideFile { file, reason } => write!(f, "{file}: {reason}"),
             Self::Btf { of, error } => write!(f, "types of {of}: {error}"),
         }
     }

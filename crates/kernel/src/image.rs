@@ -6,7 +6,7 @@
 
 use std::ops::{ControlFlow, Range};
 
-use btfkit_vmcore::{Error as MemoryError, Memory, VirtualAddress};
+use btfkit_vmcore::{Memory, VirtualAddress};
 
 /// How far behind the start of the kernel's text its image is believed to reach, in bytes.
 pub(crate) const REACH: u64 = 192 << 20;
@@ -22,6 +22,9 @@ pub(crate) struct Image {
 }
 
 impl Image {
+    /// No address is in it.
+    pub(crate) const NONE: Self = Self { parts: Vec::new() };
+
     /// The image whose text begins at `stext`, up to `end` where that is known. Empty if the page tables do not map it.
     pub(crate) fn of(memory: &Memory, stext: VirtualAddress, end: Option<VirtualAddress>) -> Self {
         let limit = stext.0.saturating_add(REACH);
@@ -69,7 +72,7 @@ impl Image {
             while at < part.end {
                 let length = (part.end - at).min((PIECE + overlap) as u64);
                 piece.resize(length as usize, 0);
-                missing += read_what_is_there(memory, at, &mut piece);
+                missing += read_what_is_there(memory, at, &mut piece).missing;
                 if look(at, &piece).is_break() {
                     return missing;
                 }
@@ -80,15 +83,28 @@ impl Image {
     }
 }
 
-/// Reads page by page. What is not there reads as zeros; gives the number of pages that are mapped, but not in the dump.
-pub(crate) fn read_what_is_there(memory: &Memory, start: u64, piece: &mut [u8]) -> usize {
-    let mut missing = 0;
-    for (index, page) in piece.chunks_mut(PAGE as usize).enumerate() {
-        let at = VirtualAddress(start.wrapping_add(index as u64 * PAGE));
-        if let Err(error) = memory.read(at, page) {
-            page.fill(0);
-            missing += usize::from(!matches!(error, MemoryError::NotMapped(_)));
+/// What was there to read.
+pub(crate) struct WasThere {
+    pub(crate) is_mapped: bool,
+    /// Pages that are mapped, but not in the dump.
+    missing: usize,
+}
+
+/// Reads page by page; what is not there reads as zeros. Where nothing is mapped, `piece` stays as it is.
+pub(crate) fn read_what_is_there(memory: &Memory, start: u64, piece: &mut [u8]) -> WasThere {
+    let mut was = WasThere { is_mapped: false, missing: 0 };
+    for mapped in memory.mapped(start..start.saturating_add(piece.len() as u64)) {
+        if !was.is_mapped {
+            piece.fill(0);
+            was.is_mapped = true;
+        }
+        let (mut at, end) = ((mapped.start - start) as usize, (mapped.end - start) as usize);
+        while at < end {
+            let next = end.min(at + PAGE as usize - (start as usize).wrapping_add(at) % PAGE as usize);
+            let read = memory.read(VirtualAddress(start + at as u64), &mut piece[at..next]);
+            was.missing += usize::from(read.is_err());
+            at = next;
         }
     }
-    missing
+    was
 }

@@ -1,19 +1,28 @@
 //! The kernel in a dump.
 
-use std::sync::OnceLock;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, LazyLock, OnceLock};
 
 use btfkit_vmcore::{Dump, Memory, VirtualAddress};
 
 use crate::declarations::DECLARATIONS;
 use crate::image::Image;
 use crate::symbols::{ModuleSymbols, Symbol, Symbols, derived, modules};
-use crate::{Address, CType, Error, Result, TypeSource, Types, Variable, error, expression, variables};
+use crate::{
+    Address, CType, Error, Result, TypeSource, Types, Variable, error, expression, side_file, variables,
+};
+
+/// What there is where looking for the image or symbols was interrupted.
+static NO_IMAGE: Image = Image::NONE;
+static NO_SYMBOLS: LazyLock<Symbols> = LazyLock::new(|| Symbols::few(&[]));
 
 /// What the user gives beside the dump.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
     /// BTF of variables, split on the kernel's own: names and contents.
     pub side_files: Vec<(String, Vec<u8>)>,
+    /// While this is set, whatever reads memory fails: what takes long comes to its end.
+    pub interrupt: Arc<AtomicBool>,
 }
 
 /// A kernel in a dump. What it is made of is found when it is first asked for; what is missing does not keep the rest.
@@ -32,7 +41,7 @@ impl Kernel {
     /// Takes a dump.
     pub fn new(dump: Dump, options: Options) -> Self {
         Self {
-            memory: Memory::new(dump),
+            memory: Memory::new(dump).interrupted_by(options.interrupt.clone()),
             options,
             symbols: OnceLock::new(),
             image: OnceLock::new(),
@@ -52,13 +61,14 @@ impl Kernel {
     /// # Errors
     /// They cannot be found or read.
     pub fn symbols(&self) -> Result<&Symbols> {
-        self.symbols.get_or_init(|| Symbols::read(&self.memory)).as_ref().map_err(Clone::clone)
+        let symbols = once(&self.symbols, &self.memory, || Symbols::read(&self.memory))?;
+        symbols.as_ref().map_err(Clone::clone)
     }
 
     /// Symbols of data that were found otherwise, where its own table has functions alone or cannot be read: those of
     /// VMCOREINFO, and those that their types give away. None where the kernel's own table has data.
     pub fn derived_symbols(&self) -> &Symbols {
-        self.derived_symbols.get_or_init(|| {
+        let find = || {
             let info = self.memory.dump().vmcoreinfo();
             let own = self.symbols().ok();
             let (Some(info), false) = (info, own.is_some_and(Symbols::name_data)) else {
@@ -73,16 +83,18 @@ impl Kernel {
             }
             found.retain(|(name, ..)| own.and_then(|own| own.find(name)).is_none());
             Symbols::few(&found)
-        })
+        };
+        once(&self.derived_symbols, &self.memory, find).unwrap_or(&NO_SYMBOLS)
     }
 
     fn image(&self) -> &Image {
-        self.image.get_or_init(|| {
+        let find = || {
             let symbol = |name| Some(self.symbols().ok()?.find(name)?.address);
             let info = self.memory.dump().vmcoreinfo();
             let stext = info.and_then(|info| info.symbol("_stext")).or_else(|| symbol("_stext"));
             stext.map(|stext| Image::of(&self.memory, stext, symbol("_end"))).unwrap_or_default()
-        })
+        };
+        once(&self.image, &self.memory, find).unwrap_or(&NO_IMAGE)
     }
 
     /// Its types.
@@ -91,7 +103,7 @@ impl Kernel {
     /// They cannot be found or read, or a side file does not belong to it.
     pub fn types(&self) -> Result<&Types> {
         let read = || Types::read(&self.memory, self.symbols(), || self.image(), &self.options.side_files);
-        self.types.get_or_init(read).as_ref().map_err(Clone::clone)
+        once(&self.types, &self.memory, read)?.as_ref().map_err(Clone::clone)
     }
 
     /// All sources of types, in the order in which they are asked: the kernel's own, side files, `vmlinux_btf_extra`, modules.
@@ -135,6 +147,11 @@ impl Kernel {
         Some((expression::type_of(self, text)?, address))
     }
 
+    /// The kernel's build ID in hexadecimal, if VMCOREINFO (since Linux 5.9) or the kernel's notes in memory have it.
+    pub fn build_id(&self) -> Option<String> {
+        side_file::build_id(&self.memory, self.symbols().ok())
+    }
+
     /// What is added to the address of a per-CPU variable for this processor, in bytes.
     ///
     /// # Errors
@@ -148,29 +165,42 @@ impl Kernel {
         }
         // A kernel for one processor has none.
         let Some(offsets) = symbols.find("__per_cpu_offset") else { return Ok(0) };
-        if let Some(count) = symbols.find("nr_cpu_ids") {
-            let count = self.memory.u32(count.address).map_err(error::of("nr_cpu_ids"))?;
-            if cpu >= u64::from(count) {
-                return Err(Error::NoProcessor { cpu, count });
-            }
+        if let Some(count) = self.processor_limit(symbols)?
+            && cpu >= u64::from(count)
+        {
+            return Err(Error::NoProcessor { cpu, count });
         }
         let place = VirtualAddress(offsets.address.0.wrapping_add(cpu.wrapping_mul(8)));
         self.memory.u64(place).map_err(error::of("__per_cpu_offset"))
     }
 
+    /// `nr_cpu_ids`: processors have smaller numbers. `None` where a kernel is built for one.
+    fn processor_limit(&self, symbols: &Symbols) -> Result<Option<u32>> {
+        let Some(count) = symbols.find("nr_cpu_ids") else { return Ok(None) };
+        self.memory.u32(count.address).map(Some).map_err(error::of("nr_cpu_ids"))
+    }
+
+    /// How many processors there can be.
+    pub(crate) fn processors(&self) -> u64 {
+        let limit = self.symbols().and_then(|symbols| self.processor_limit(symbols)).ok().flatten();
+        // Without it as many as have notes, if any has.
+        limit.map_or_else(|| self.memory.dump().registers().count().max(1) as u64, u64::from)
+    }
+
     /// The symbols of each module. None without types, which tell where modules keep them.
     pub fn module_symbols(&self) -> &[ModuleSymbols] {
-        self.module_symbols.get_or_init(|| match (self.place_of("modules"), self.types()) {
+        let read = || match (self.place_of("modules"), self.types()) {
             (Some(head), Ok(types)) => modules::read(&self.memory, head, types.vmlinux()),
             _ => Vec::new(),
-        })
+        };
+        once(&self.module_symbols, &self.memory, read).map_or(&[], Vec::as_slice)
     }
 
     /// The symbols among which variables of a source are found: a module's own; where the kernel's have no data, those that were
     /// found otherwise.
     fn symbols_of(&self, source: &TypeSource) -> Option<&Symbols> {
-        if source.is_module() {
-            let module = self.module_symbols().iter().find(|module| module.name == source.name);
+        if let Some(name) = &source.module {
+            let module = self.module_symbols().iter().find(|module| module.name == *name);
             return module.map(|module| &module.symbols);
         }
         Some(self.symbols().ok().filter(|own| own.name_data()).unwrap_or_else(|| self.derived_symbols()))
@@ -210,4 +240,18 @@ impl Kernel {
         let (symbol, offset) = module.symbols.at(address)?;
         Some((symbol, offset, Some(&module.name)))
     }
+}
+
+/// What is in `cell`, or is found by `find` and kept there; what was found while an interrupt was wanted may be half of it and
+/// is not kept.
+///
+/// # Errors
+/// An interrupt was wanted.
+pub(crate) fn once<'c, T>(cell: &'c OnceLock<T>, memory: &Memory, find: impl FnOnce() -> T) -> Result<&'c T> {
+    if let Some(found) = cell.get() {
+        return Ok(found);
+    }
+    let found = find();
+    memory.check_interrupt().map_err(error::of("reading"))?;
+    Ok(cell.get_or_init(|| found))
 }

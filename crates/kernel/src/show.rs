@@ -103,8 +103,8 @@ struct Shower<'k> {
 impl Shower<'_> {
     fn value(&self, value: &Value, depth: usize) -> Shown {
         let Some(left) = self.left.get().checked_sub(1) else { return Shown::Deeper };
-        self.left.set(left);
         let memory = self.kernel.memory();
+        self.left.set(if memory.check_interrupt().is_ok() { left } else { 0 });
         match value.ctype.shape() {
             Shape::Aggregate(btf, id) => match btf.get(id) {
                 Ok(ty) if depth <= self.limits.depth => self.members(value, &btf, ty, depth),

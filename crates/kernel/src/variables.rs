@@ -20,7 +20,7 @@ use crate::{CType, TypeSource};
 /// A variable.
 #[derive(Clone, Debug)]
 pub struct Variable {
-    /// Whose BTF declares it: `vmlinux`, a side file, a module.
+    /// Whose BTF declares it: `vmlinux`, a side file, a module, also where a side file was made of one.
     pub source: String,
     /// Its type.
     pub ctype: CType,
@@ -107,7 +107,7 @@ impl TypeSource {
             None => vec![None; declared.len()],
         };
         let variables = declared.iter().zip(placed).zip(addresses).map(|((ty, placed), address)| Variable {
-            source: self.name.clone(),
+            source: self.module.as_ref().unwrap_or(&self.name).clone(),
             ctype: CType::Btf(self.btf.clone(), ty.type_id().unwrap_or_default()),
             section: placed.map(|(section, _)| section.name.clone()).unwrap_or_default(),
             size: placed.map(|(_, entry)| entry.size),
@@ -279,7 +279,7 @@ mod tests {
             builder.data_section(section, 0x10000, &entries).unwrap();
         }
         let btf = Arc::new(Btf::parse(builder.finish().unwrap()).unwrap());
-        TypeSource { name: "vmlinux".into(), address: None, btf, placement: OnceLock::new() }
+        TypeSource { name: "vmlinux".into(), address: None, btf, module: None, placement: OnceLock::new() }
     }
 
     fn addresses_of(source: &TypeSource, name: &str, symbols: &Symbols) -> Vec<Option<u64>> {

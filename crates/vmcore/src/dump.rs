@@ -297,6 +297,14 @@ impl Dump {
         matches!(&self.image, Image::Elf(core) if core.has_virtual_addresses())
     }
 
+    /// The end of the segment that `address` is in, or of the gap between two, and whether it is a segment.
+    pub(crate) fn segment_piece(&self, address: VirtualAddress) -> (u64, bool) {
+        match &self.image {
+            Image::Elf(core) => core.mapped_piece(address),
+            _ => (u64::MAX, false),
+        }
+    }
+
     /// Reads by the addresses of the container's segments.
     pub(crate) fn read_segments(&self, address: VirtualAddress, buffer: &mut [u8]) -> Result<()> {
         match &self.image {

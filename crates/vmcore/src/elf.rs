@@ -2,7 +2,7 @@
 
 use crate::extents::{Extent, Extents};
 use crate::file::DumpFile;
-use crate::note::{self, Note};
+use crate::note::Note;
 use crate::{ByteOrder, Error, Machine, PhysicalAddress, Result, VirtualAddress};
 
 const ET_CORE: u16 = 4;
@@ -87,7 +87,7 @@ impl ElfCore {
                     let length = file_size.min(LONGEST_NOTES).min(file.stored_length());
                     let mut bytes = vec![0; length as usize];
                     let read = file.read_at(offset, &mut bytes)?;
-                    notes.extend(note::parse(&bytes[..read], order));
+                    notes.extend(Note::parse(&bytes[..read], order));
                 }
                 _ => {}
             }
@@ -154,6 +154,14 @@ impl ElfCore {
     /// Reads through the virtual addresses of the segments.
     pub(crate) fn read_virtual(&self, address: VirtualAddress, buffer: &mut [u8]) -> Result<()> {
         self.read(&self.mapped, address.0, buffer, |at, _| Error::NotMapped(VirtualAddress(at)))
+    }
+
+    /// The end of the segment that `address` is in, or of the gap between two, and whether it is a segment.
+    pub(crate) fn mapped_piece(&self, address: VirtualAddress) -> (u64, bool) {
+        match self.mapped.find(address.0) {
+            Some((_, length)) => (address.0.saturating_add(length), true),
+            None => (self.mapped.next_start(address.0).unwrap_or(u64::MAX), false),
+        }
     }
 
     fn read(

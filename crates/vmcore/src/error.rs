@@ -64,6 +64,8 @@ pub enum Error {
     },
     /// Page tables of this machine are not known.
     UnknownMachine(Machine),
+    /// The user wants no more of it.
+    Interrupted,
 }
 
 impl Error {
@@ -106,6 +108,7 @@ impl fmt::Display for Error {
                 write!(f, "the kernel's page tables cannot be found: VMCOREINFO has no {missing}")
             }
             Self::UnknownMachine(machine) => write!(f, "page tables of {machine} are not known"),
+            Self::Interrupted => f.write_str("interrupted"),
         }
     }
 }

@@ -31,6 +31,7 @@ mod lzo;
 mod memory;
 mod note;
 mod raw;
+mod registers;
 mod translate;
 mod vmcoreinfo;
 
@@ -40,5 +41,6 @@ pub use elf::Segment;
 pub use error::{Error, Result};
 pub use memory::Memory;
 pub use note::{Note, PrStatus};
+pub use registers::{register_name, register_names};
 pub use translate::{Mapping, PageTables};
 pub use vmcoreinfo::{Origin, VmcoreInfo};

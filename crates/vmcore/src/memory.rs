@@ -1,5 +1,9 @@
 //! The kernel's virtual memory.
 
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use quick_cache::sync::Cache;
 
 use crate::{ByteOrder, Dump, Error, Mapping, PageTables, Result, VirtualAddress};
@@ -11,6 +15,8 @@ pub struct Memory {
     tables: Result<PageTables>,
     /// By 4 KiB page: where it is mapped.
     translated: Cache<u64, Mapping>,
+    /// Set by who wants no more of it.
+    interrupt: Arc<AtomicBool>,
 }
 
 /// Translations that are kept.
@@ -22,7 +28,23 @@ impl Memory {
     /// Finds the kernel's page tables in a dump. Without them, what the dump's segments map can still be read.
     pub fn new(dump: Dump) -> Self {
         let tables = PageTables::find(&dump);
-        Self { dump, tables, translated: Cache::new(TRANSLATED) }
+        Self { dump, tables, translated: Cache::new(TRANSLATED), interrupt: Arc::default() }
+    }
+
+    /// The same, but while `flag` is set all reading fails with [`Error::Interrupted`], so that whatever walks through memory
+    /// comes to its end.
+    #[must_use]
+    pub fn interrupted_by(self, flag: Arc<AtomicBool>) -> Self {
+        Self { interrupt: flag, ..self }
+    }
+
+    /// [`Error::Interrupted`] while the flag of [`Memory::interrupted_by`] is set. What is long without reading asks this now
+    /// and then.
+    ///
+    /// # Errors
+    /// It is set.
+    pub fn check_interrupt(&self) -> Result<()> {
+        if self.interrupt.load(Ordering::Relaxed) { Err(Error::Interrupted) } else { Ok(()) }
     }
 
     /// The dump.
@@ -59,8 +81,9 @@ impl Memory {
     /// # Errors
     /// The first byte that cannot be read, and why.
     pub fn read(&self, address: VirtualAddress, buffer: &mut [u8]) -> Result<()> {
+        self.check_interrupt()?;
         // A live kernel shows its memory as it is mapped; its tables may change under us.
-        if self.dump.is_live() || (self.tables.is_err() && self.dump.has_virtual_addresses()) {
+        if self.is_by_segments() {
             return self.dump.read_segments(address, buffer);
         }
         let mut done = 0;
@@ -74,6 +97,42 @@ impl Memory {
             done += part;
         }
         Ok(())
+    }
+
+    /// Whether the container's segments say what is mapped, and page tables do not.
+    fn is_by_segments(&self) -> bool {
+        self.dump.is_live() || (self.tables.is_err() && self.dump.has_virtual_addresses())
+    }
+
+    /// What is mapped of these addresses, in their order, each piece in one leaf of the page tables or one segment. Where
+    /// nothing is mapped costs a look at each entry of the page tables that says so, of whatever level, and not at each page.
+    /// Ends when interrupted.
+    pub fn mapped(&self, addresses: Range<u64>) -> impl Iterator<Item = Range<u64>> {
+        let mut at = addresses.start;
+        std::iter::from_fn(move || {
+            while at < addresses.end && self.check_interrupt().is_ok() {
+                let (end, is_mapped) = self.piece(VirtualAddress(at));
+                // The last byte of the address space is left out: no end is behind it.
+                let piece = at..end.clamp(at.saturating_add(1), addresses.end);
+                at = piece.end;
+                if is_mapped {
+                    return Some(piece);
+                }
+            }
+            None
+        })
+    }
+
+    /// The end of what is mapped as `address` is, or is not mapped as it is not, as far as one look tells.
+    fn piece(&self, address: VirtualAddress) -> (u64, bool) {
+        if self.is_by_segments() {
+            return self.dump.segment_piece(address);
+        }
+        match self.tables.as_ref().map(|tables| tables.probe(&self.dump, address)) {
+            Ok(Ok(mapping)) => (mapping.start.0.saturating_add(mapping.size), true),
+            Ok(Err(end)) => (end.0, false),
+            Err(_) => (u64::MAX, false),
+        }
     }
 
     /// Reads `length` bytes.

@@ -2,6 +2,9 @@
 
 mod container;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use btfkit_vmcore::{Dump, Error, FormatKind, Memory, Origin, PhysicalAddress, VirtualAddress};
 use container::*;
 
@@ -34,6 +37,11 @@ fn check(dump: Dump, frames: &[Frame], label: &str) {
     assert_eq!(virtual_page(2, 8), Err(Error::NoMemory(PhysicalAddress(0x10000))), "{label}");
     assert_eq!(virtual_page(4, 8), Err(Error::NotMapped(VirtualAddress(KERNEL + 0x4000))), "{label}");
     assert_eq!(memory.c_string(VirtualAddress(KERNEL + 0x3000), 100), Ok(Vec::new()), "{label}");
+    let mapped: Vec<_> = memory.mapped(0..u64::MAX).map(|piece| piece.start..piece.end).collect();
+    let entries = [0, 1, 2, 3, 7].map(|number| KERNEL + number * 4096);
+    assert_eq!(mapped, entries.map(|start| start..start + 4096), "{label}: what page tables map");
+    let part = memory.mapped(KERNEL + 0x1ff8..KERNEL + 0x2010).collect::<Vec<_>>();
+    assert_eq!(part, [KERNEL + 0x1ff8..KERNEL + 0x2000, KERNEL + 0x2000..KERNEL + 0x2010], "{label}");
     let huge = memory.bytes(VirtualAddress(KERNEL), 1 << 60);
     assert!(matches!(huge, Err(error) if error.is_about_memory()), "{label}: an absurd length");
 }
@@ -57,6 +65,20 @@ fn elf_cores_with_few_and_with_very_many_segments() {
         assert_eq!((registers[0].pid, registers[0].registers[16]), (77, 0xffff_ffff_8100_1234));
         check(dump, &frames, &format!("ELF, many: {many}"));
     }
+}
+
+#[test]
+fn nothing_is_read_while_an_interrupt_is_wanted() {
+    let flag = Arc::new(AtomicBool::new(false));
+    let dump = Dump::from_bytes("elf", elf(&machine(false), &notes(), false)).unwrap();
+    let memory = Memory::new(dump).interrupted_by(flag.clone());
+    let read = || memory.u64(VirtualAddress(KERNEL));
+    let pieces = || memory.mapped(0..u64::MAX).count();
+    assert_eq!((read().is_ok(), pieces()), (true, 5));
+    flag.store(true, Ordering::Relaxed);
+    assert_eq!((read(), pieces()), (Err(Error::Interrupted), 0));
+    flag.store(false, Ordering::Relaxed);
+    assert!(read().is_ok());
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 #[path = "../../../crates/vmcore/tests/container/mod.rs"]
 mod container;
+mod kallsyms;
 
 use std::sync::Arc;
 
@@ -42,6 +43,12 @@ pub(super) fn all() -> Vec<(&'static str, Vec<u8>)> {
             b"*(struct list_head **)((char *)&modules + 2 * sizeof(int)) + 0x10 / 3".to_vec(),
         ),
         ("expression/walk", b"list(modules, struct module, list).name".to_vec()),
+        ("kallsyms/named-relative", kallsyms::seed(12, kallsyms::Encoding::Relative, true)),
+        ("kallsyms/named-absolute", kallsyms::seed(12, kallsyms::Encoding::Absolute, true)),
+        ("kallsyms/named-in-place", kallsyms::seed(12, kallsyms::Encoding::InPlace, true)),
+        // To look for the tables takes milliseconds: for the fuzzer, and once here.
+        ("../kept/kallsyms/found-percpu", kallsyms::seed(1000, kallsyms::Encoding::RelativePerCpu, false)),
+        ("../kept/kallsyms/found-in-place", kallsyms::seed(1000, kallsyms::Encoding::InPlace, false)),
         ("expression/elements", b"init_task.comm[0] + sizeof(struct task_struct) % 0x1f".to_vec()),
     ]
 }

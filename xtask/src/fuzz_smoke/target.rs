@@ -38,6 +38,7 @@ pub(crate) const TARGETS: &[Target] = &[
     Target { name: "dwarf", folders: &["dwarf"], run: encode_dwarf },
     Target { name: "dump", folders: &["dump"], run: debugger::read_dump },
     Target { name: "expression", folders: &["expression"], run: debugger::evaluate },
+    Target { name: "kallsyms", folders: &["kallsyms"], run: debugger::read_symbols },
 ];
 
 /// Feeds an input to the target of this name.

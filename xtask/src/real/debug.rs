@@ -6,8 +6,12 @@ mod damage;
 mod declarations;
 mod gaps;
 mod lists;
+mod modules;
 mod oracle;
+mod registers;
+mod search;
 mod session;
+mod side_files;
 mod speed;
 mod spelling;
 mod unnamed;
@@ -22,7 +26,7 @@ use btfkit_btf::{Btf, Kind};
 
 use super::encoder::Encoder;
 use crate::command;
-use crate::fixtures::{Dumps, Kernel, KernelPackage, OTHER_KERNELS, small_kernels};
+use crate::fixtures::{Dumps, Kernel, KernelPackage, OTHER_KERNELS, cache, small_kernels};
 use crate::verdict::{Tally, unavailable};
 use oracle::{Oracle, Request};
 use session::Session;
@@ -39,6 +43,8 @@ struct Case {
     dump: PathBuf,
     side_file: Option<PathBuf>,
     oracle: Oracle,
+    /// Side files of modules that are loaded.
+    modules: Vec<PathBuf>,
 }
 
 impl Case {
@@ -48,6 +54,7 @@ impl Case {
         vmlinux: &Path,
         names: &Names,
         side_file: Option<PathBuf>,
+        loaded: &[PathBuf],
     ) -> Result<Self> {
         let request = Request {
             variables: names.all.clone(),
@@ -56,8 +63,8 @@ impl Case {
             seed: 1,
             lists: lists::requests(),
         };
-        let oracle = Oracle::ask(&dump, vmlinux, &request)?;
-        Ok(Self { btfkit: btfkit.to_path_buf(), dump, side_file, oracle })
+        let oracle = Oracle::ask(&dump, vmlinux, loaded, &request)?;
+        Ok(Self { btfkit: btfkit.to_path_buf(), dump, side_file, oracle, modules: Vec::new() })
     }
 
     /// The debugger on this dump.
@@ -116,7 +123,9 @@ fn prepare(kernel: &Kernel, dumps: &Dumps, encoder: &Encoder, folder: &Path) -> 
     let options = [OsStr::new("--only-vars"), OsStr::new("--base"), base.as_os_str()];
     encoder.encode(&kernel.vmlinux, &side, &options)?;
     let names = Names::of(&base, Some(&side))?;
-    let case = Case::new(encoder.program(), dumps.elf(), &kernel.vmlinux, &names, Some(side))?;
+    let loaded = &kernel.loaded;
+    let mut case = Case::new(encoder.program(), dumps.elf(), &kernel.vmlinux, &names, Some(side), loaded)?;
+    case.modules = modules::side_files(encoder, loaded, &base, folder)?;
     Ok((case, names.all.len()))
 }
 
@@ -145,10 +154,17 @@ pub(super) fn check(tally: &mut Tally, kernel: &Kernel, encoder: &Encoder, folde
         return;
     }
     run("variables", &|| variables::check(&case));
+    run("variables of modules", &|| match kernel.loaded.len() {
+        0 => Err(unavailable("this kernel's package was taken without its modules")),
+        _ => modules::check(&case),
+    });
     run("paths of members", &|| answers::paths(&case));
     run("lists and trees", &|| lists::check(&case));
     run("ps, mod and log", &|| answers::views(&case));
+    run("registers", &|| registers::check(&case));
     run("built-in declarations", &|| declarations::check(&case));
+    run("search", &|| search::check(&case, &dumps.raw()));
+    run("side files of others", &|| side_files::check(&case, &kernel.vmlinux));
     run("containers", &|| answers::containers(&case, &dumps.containers()));
     if kernel.of.is_some() {
         return;
@@ -204,12 +220,20 @@ fn small(mode: &str, btfkit: &Path, folder: &Path) -> Result<String> {
     encode(&[], &all)?;
     let names = Names::of(&all, None)?;
     let side_file = (mode == "n").then_some(side);
-    let case = Case::new(btfkit, dump, &vmlinux, &names, side_file)?;
+    let modules = result.join(mode).join("modules");
+    let loaded: Vec<PathBuf> = cache::names(&modules).iter().map(|name| modules.join(name)).collect();
+    let mut case = Case::new(btfkit, dump, &vmlinux, &names, side_file, &loaded)?;
+    // In mode y the modules' own BTF has their variables.
+    if mode != "y" {
+        case.modules = modules::side_files(&Encoder::new(btfkit.into()), &loaded, &base, folder)?;
+    }
     let verdicts = [
         variables::check(&case).context("variables")?,
+        modules::check(&case).context("variables of modules")?,
         answers::paths(&case).context("paths of members")?,
         lists::check(&case).context("lists")?,
         answers::views(&case).context("ps, mod and log")?,
+        registers::check(&case).context("registers")?,
     ];
     Ok(verdicts.join("; "))
 }

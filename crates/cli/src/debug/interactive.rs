@@ -6,17 +6,25 @@ use rustyline::highlight::Highlighter;
 use rustyline::hint::Hinter;
 use rustyline::history::DefaultHistory;
 use rustyline::validate::Validator;
-use rustyline::{Context, Editor, Helper};
+use rustyline::{CompletionType, Config, Context, Editor, Helper};
 
-use btfkit_kernel::expression::evaluate;
-use btfkit_kernel::{Kernel, Shape};
+use super::interrupt::Interrupt;
+use super::output::Output;
+use super::{Session, command, complete};
 
-use super::{Session, command};
+/// Lines that are remembered.
+const HISTORY: usize = 5000;
 
-pub(super) fn run(session: &Session) -> crate::Outcome {
+pub(super) fn run(session: &mut Session, interrupt: &Interrupt, with_pager: bool) -> crate::Outcome {
     command::run(session, "info")?;
-    let mut editor: Editor<Names<'_>, DefaultHistory> = Editor::new()?;
-    editor.set_helper(Some(Names { kernel: &session.kernel }));
+    if with_pager {
+        session.output = Output::paged();
+    }
+    interrupt.ends_commands();
+    let config = Config::builder().completion_type(CompletionType::List).auto_add_history(false);
+    let config = config.history_ignore_dups(true)?.max_history_size(HISTORY)?.build();
+    let mut editor: Editor<Names<'_>, DefaultHistory> = Editor::with_config(config)?;
+    editor.set_helper(Some(Names { session }));
     let history = history_file();
     if let Some(file) = &history {
         // The first session has none.
@@ -27,9 +35,7 @@ pub(super) fn run(session: &Session) -> crate::Outcome {
             Ok(line) if command::is_quit(&line) => break,
             Ok(line) => {
                 let _ = editor.add_history_entry(line.as_str());
-                if let Err(error) = command::run(session, &line) {
-                    crate::complain(&*error);
-                }
+                answer(session, interrupt, &line);
             }
             Err(ReadlineError::Interrupted) => {}
             Err(ReadlineError::Eof) => break,
@@ -44,6 +50,26 @@ pub(super) fn run(session: &Session) -> crate::Outcome {
     Ok(())
 }
 
+/// Runs a line. Whatever comes of it, there is a prompt again.
+fn answer(session: &Session, interrupt: &Interrupt, line: &str) {
+    // One that came while nothing ran.
+    interrupt.take();
+    let outcome = command::run(session, line);
+    let shown = session.output.finish(&session.kernel);
+    // In a pager it may come when all is done.
+    if interrupt.take() && (outcome.is_err() || shown.is_err()) {
+        anstream::eprintln!("interrupted");
+        return;
+    }
+    for outcome in [outcome, shown] {
+        match outcome {
+            // Who left the pager has seen enough.
+            Err(error) if !crate::is_broken_pipe(&*error) => crate::complain(&*error),
+            _ => {}
+        }
+    }
+}
+
 fn history_file() -> Option<std::path::PathBuf> {
     let state = std::env::var_os("XDG_STATE_HOME").map(std::path::PathBuf::from);
     let state =
@@ -53,11 +79,8 @@ fn history_file() -> Option<std::path::PathBuf> {
 
 /// What TAB knows.
 struct Names<'k> {
-    kernel: &'k Kernel,
+    session: &'k Session,
 }
-
-/// Names that one TAB offers, at most.
-const MOST: usize = 200;
 
 impl Completer for Names<'_> {
     type Candidate = Pair;
@@ -68,64 +91,8 @@ impl Completer for Names<'_> {
         position: usize,
         _: &Context<'_>,
     ) -> rustyline::Result<(usize, Vec<Pair>)> {
-        let line = &line[..position];
-        let is_name = |next: char| next.is_ascii_alphanumeric() || next == '_';
-        let start = line.rfind(|next| !is_name(next)).map_or(0, |at| at + 1);
-        let (before, word) = line.split_at(start);
-        let mut names = if before.trim().is_empty() {
-            command::COMMANDS
-                .iter()
-                .flat_map(|command| command.names)
-                .map(|name| (*name).to_owned())
-                .collect()
-        } else if let Some(of) = before.strip_suffix("->").or_else(|| before.strip_suffix('.')) {
-            self.members(of)
-        } else {
-            self.symbols(word)
-        };
-        names.retain(|name| name.starts_with(word));
-        names.sort_unstable();
-        names.dedup();
-        names.truncate(MOST);
+        let (start, names) = complete::names(self.session.scope(), &line[..position]);
         Ok((start, names.into_iter().map(|name| Pair { display: name.clone(), replacement: name }).collect()))
-    }
-}
-
-impl Names<'_> {
-    /// The members of what the expression before the dot is.
-    fn members(&self, before: &str) -> Vec<String> {
-        let expression = before.trim_start().split_once(char::is_whitespace).map_or("", |(_, rest)| rest);
-        let Ok(values) = evaluate(self.kernel, expression) else { return Vec::new() };
-        let Some(value) = values.first() else { return Vec::new() };
-        let shape = match value.ctype.shape() {
-            Shape::Pointer(target) => target.shape(),
-            other => other,
-        };
-        let Shape::Aggregate(btf, id) = shape else { return Vec::new() };
-        let mut names = Vec::new();
-        let mut open = vec![(id, 0)];
-        while let Some((id, depth)) = open.pop() {
-            let Ok(ty) = btf.skip_modifiers(id) else { continue };
-            for member in ty.members() {
-                match ty.string(member.name) {
-                    b"" if depth < 16 => open.push((member.type_id, depth + 1)),
-                    name => names.push(String::from_utf8_lossy(name).into_owned()),
-                }
-            }
-        }
-        names
-    }
-
-    fn symbols(&self, word: &str) -> Vec<String> {
-        let Ok(symbols) = self.kernel.symbols() else { return Vec::new() };
-        if word.is_empty() {
-            return Vec::new();
-        }
-        symbols
-            .iter()
-            .filter(|symbol| symbol.name.starts_with(word))
-            .map(|symbol| symbol.name.to_owned())
-            .collect()
     }
 }
 

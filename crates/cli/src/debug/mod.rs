@@ -2,16 +2,23 @@
 
 mod command;
 pub(crate) mod commands;
+mod complete;
 mod interactive;
+mod interrupt;
+mod output;
 pub(crate) mod render;
 
+use std::cell::Cell;
 use std::path::PathBuf;
 
+use btfkit_kernel::expression::Scope;
 use btfkit_kernel::{Kernel, Options};
 use btfkit_vmcore::Dump;
 use clap::Args;
 
 use crate::input::Source;
+use interrupt::Interrupt;
+use output::Output;
 
 /// Debug a memory dump with nothing but the dump
 ///
@@ -49,15 +56,24 @@ pub(crate) struct Arguments {
     /// Print JSON: a document for each expression or command
     #[arg(long)]
     json: bool,
+
+    /// At the prompt, print long answers as they are instead of through $BTFKIT_PAGER, $PAGER or less
+    #[arg(long)]
+    no_pager: bool,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> crate::Outcome {
-    let mut options = Options::default();
+    let interrupt = Interrupt::new()?;
+    let mut options = Options { interrupt: interrupt.flag(), ..Options::default() };
     for path in &arguments.btf {
         options.side_files.push((path.display().to_string(), Source::read(path)?.btf.to_vec()));
     }
-    let session =
-        Session { kernel: Kernel::new(Dump::open(&arguments.dump)?, options), json: arguments.json };
+    let mut session = Session {
+        kernel: Kernel::new(Dump::open(&arguments.dump)?, options),
+        json: arguments.json,
+        output: Output::straight(),
+        cpu: Cell::new(None),
+    };
     if !arguments.btf.is_empty() {
         // A side file that does not fit is an error now, not a variable that is missing later.
         session.kernel.types()?;
@@ -67,7 +83,7 @@ pub(crate) fn run(arguments: &Arguments) -> crate::Outcome {
     if let Some(script) = &arguments.script {
         lines.extend(read_script(script)?);
     } else if lines.is_empty() {
-        return interactive::run(&session);
+        return interactive::run(&mut session, &interrupt, !arguments.no_pager);
     }
     let mut failed = None;
     for line in lines {
@@ -99,11 +115,26 @@ fn read_script(path: &std::path::Path) -> Result<Vec<String>, Box<dyn std::error
 pub(crate) struct Session {
     pub(crate) kernel: Kernel,
     pub(crate) json: bool,
+    output: Output,
+    /// The processor whose per-CPU variables and registers are meant.
+    cpu: Cell<Option<u64>>,
 }
 
 impl Session {
     /// Prints data as JSON, or as `text` puts it.
     fn answer<T: serde::Serialize>(&self, data: &T, text: impl FnOnce() -> String) -> crate::Outcome {
-        if self.json { crate::print(&(serde_json::to_string(data)? + "\n")) } else { crate::print(&text()) }
+        // What was interrupted is half an answer.
+        self.kernel.memory().check_interrupt()?;
+        if self.json { self.put(&(serde_json::to_string(data)? + "\n")) } else { self.put(&text()) }
+    }
+
+    /// Where names of expressions are looked up.
+    fn scope(&self) -> Scope<'_> {
+        Scope { kernel: &self.kernel, cpu: self.cpu.get() }
+    }
+
+    /// Prints a part of an answer.
+    fn put(&self, text: &str) -> crate::Outcome {
+        self.output.put(&self.kernel, text)
     }
 }

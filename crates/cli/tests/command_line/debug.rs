@@ -133,6 +133,94 @@ fn memory_is_read_by_name_and_by_address() {
 }
 
 #[test]
+fn types_are_told_without_reading_memory() {
+    for (expression, expected) in [
+        ("((struct task_struct *)0)->mm->owner", "struct task_struct *"),
+        ("*(int *)0", "int"),
+        ("runqueues.curr->comm", "char [16]"),
+        ("&init_task - &init_task", "long"),
+        ("&init_task + 1", "struct task_struct *"),
+        ("init_task.comm[0] + 1", "int"),
+        ("1 ? init_task.pid : 0", "pid_t"),
+        ("list(jiffies, struct task_struct, tasks)", "struct task_struct"),
+        ("struct page", "struct page"),
+    ] {
+        assert_eq!(debug(&["-c", &format!("whatis {expression}")]).fine(), format!("{expected}\n"));
+    }
+    assert_eq!(p("sizeof(((struct task_struct *)0)->mm->owner->comm)"), "16");
+}
+
+#[test]
+fn structures_are_printed_as_in_crash_and_lines_may_be_expressions() {
+    let run = |line: &str| debug(&["-c", line]).fine();
+    assert_eq!(run("struct list_head"), run("ptype struct list_head"));
+    let address = run("sym init_task");
+    let address = address.split(' ').next().unwrap();
+    assert_eq!(run(&format!("struct task_struct.comm {address}")), "\"swapper/0\"\n");
+    assert_eq!(run("struct task_struct.pid,comm &init_task"), run("p init_task.{pid, comm}"));
+    assert_eq!(run("struct list_head &init_task.tasks"), run("p init_task.tasks"));
+    assert_eq!(run("init_task.comm"), run("p init_task.comm"));
+    assert_eq!((run("1 + 1"), run("/x 255")), ("2\n".into(), "0xff\n".into()));
+    debug(&["-c", "init_task.nope"]).fails_with(&["has no member nope"]);
+    debug(&["-c", "struct nope"]).fails_with(&["there is no struct nope"]);
+    // Each command has its help.
+    for line in run("help").lines().take_while(|line| !line.is_empty()) {
+        let name = line.trim_start().split([' ', ',']).next().unwrap();
+        assert!(run(&format!("help {name}")).starts_with(name), "{name}");
+    }
+}
+
+#[test]
+fn registers_are_those_of_the_processor_that_is_meant() {
+    // The kernel finds its per-CPU variables by GS, and has written down where each processor's are.
+    for cpu in [0, 1] {
+        let base = p(&format!("/x ((unsigned long *)&__per_cpu_offset)[{cpu}]"));
+        assert_eq!(p(&format!("/x $gs_base@{cpu}")), base);
+        assert_eq!(p(&format!("/x per_cpu($gs_base, {cpu})")), base);
+        let selected = debug(&["-c", &format!("cpu {cpu}"), "-c", "p/x $gs_base"]).fine();
+        assert_eq!(selected.lines().last(), Some(&base[..]));
+    }
+    // Without a word it is the one that panicked: processor 0, says the log.
+    assert_eq!(p("$rip == $pc && $pc == $rip@0 && $rip@0 != $rip@1"), "1");
+    assert_eq!(debug(&["-c", "whatis $rsp"]).fine(), "unsigned long\n");
+    // Its stack is that of the task that it ran.
+    let stack = "per_cpu(runqueues, 0).curr->stack";
+    assert_eq!(p(&format!("$rsp - (unsigned long){stack} < 16384")), "1");
+    assert_eq!(p("((struct pt_regs *)$rsp)->ip == *(unsigned long *)($rsp + 128)"), "1");
+    let shown = debug(&["-c", "regs -c 1"]).fine();
+    assert!(shown.starts_with("CPU 1  PID 0  swapper/1\n") && shown.contains("stop_this_cpu+"), "{shown}");
+    let json = debug(&["--json", "-c", "regs"]).json();
+    assert_eq!(
+        (json[0]["comm"].as_str(), json[1]["registers"][16]["name"].as_str()),
+        (Some("init"), Some("rip"))
+    );
+    let per_cpu = debug(&["-c", "cpu 1", "-c", "p runqueues.curr->comm"]).fine();
+    assert_eq!(per_cpu.lines().last(), Some("\"swapper/1\""));
+    for (command, words) in [
+        ("p $nope", ["x86_64 has no register $nope"]),
+        ("p $rip@7", ["no registers of processor 7, but of 0, 1"]),
+        ("regs -c 7", ["no registers of processor 7"]),
+        ("regs all", ["regs -c 1"]),
+        ("cpu 4711", ["there is no processor 4711"]),
+        ("cpu x", ["x is no processor's number"]),
+    ] {
+        debug(&["-c", command]).fails_with(&words);
+    }
+    // The same memory without notes.
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("without-notes");
+    let mut bytes = std::fs::read(dump()).unwrap();
+    let mut start = 0;
+    while let Some(at) = bytes[start..].windows(8).position(|bytes| bytes == b"CORE\0\0\0\0") {
+        bytes[start + at] = b'X';
+        start += at;
+    }
+    std::fs::write(&file, bytes).unwrap();
+    let run = btfkit(&["debug", path(&file), "-e", "$rip"]);
+    run.fails_with(&["no registers: the dump has no notes of them"]);
+}
+
+#[test]
 fn what_is_wrong_is_said_in_one_line() {
     for (expression, words) in [
         ("init_task.nope", ["struct task_struct has no member nope"]),
@@ -143,6 +231,7 @@ fn what_is_wrong_is_said_in_one_line() {
         ("runqueues", ["per_cpu(runqueues, 0)"]),
         ("per_cpu(runqueues, 999)", ["there is no processor 999"]),
         ("*(void *)0", ["cast it first"]),
+        ("((struct list_head *)&init_task)[0..1000][0..10000]", ["too many"]),
     ] {
         debug(&["-e", expression]).fails_with(&words);
     }

@@ -17,7 +17,9 @@ mod modules;
 mod pahole;
 mod program;
 mod rewrite;
+mod side_files;
 mod size;
+mod terminal;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

@@ -4,11 +4,14 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use btfkit_btf::Kind;
-use btfkit_vmcore::VirtualAddress;
+use btfkit_vmcore::{VirtualAddress, register_name, register_names};
 
-use super::{BaseType, Binary, Derivation, Expression, ExpressionError, Partly, Step, TypeName, Unary};
+use super::{
+    BaseType, Binary, Derivation, Expression, ExpressionError, Partly, Scope, Step, TypeName, Unary,
+};
 use super::{held, iterate};
 use crate::ctype::{CType, INT, LONG, Shape, UNSIGNED_LONG};
+use crate::registers::{default_processor, registers};
 use crate::value::{Value, ValueError, field};
 use crate::{Address, Kernel, Variable};
 
@@ -26,8 +29,12 @@ pub(super) struct Evaluator<'k> {
 }
 
 impl<'k> Evaluator<'k> {
-    pub(super) fn new(kernel: &'k Kernel) -> Self {
-        Self { kernel, cpu: None, broken_off: Rc::default() }
+    pub(super) fn new(scope: Scope<'k>) -> Self {
+        Self { kernel: scope.kernel, cpu: scope.cpu, broken_off: Rc::default() }
+    }
+
+    pub(super) fn kernel(&self) -> &'k Kernel {
+        self.kernel
     }
 
     /// The same where the per-CPU variables of this processor are meant.
@@ -63,7 +70,11 @@ impl<'k> Evaluator<'k> {
                     return Err(ExpressionError::Other(format!("{from}..{to} are too many elements")));
                 }
                 let mut elements = Vec::new();
-                for of in self.values(of)? {
+                let of = self.values(of)?;
+                if to.saturating_sub(from).saturating_mul(of.len() as i128) > LONGEST_RANGE {
+                    return Err(ExpressionError::Other(format!("{from}..{to} of {} are too many", of.len())));
+                }
+                for of in of {
                     for index in from..to {
                         elements.push(of.element(self.kernel.memory(), index)?);
                     }
@@ -124,15 +135,17 @@ impl<'k> Evaluator<'k> {
             Expression::Number { value, bytes, signed } => {
                 Ok(Value::number(CType::Integer { bytes: *bytes, signed: *signed }, *value))
             }
-            Expression::Name(name) => self.name(name),
+            Expression::Name(name) => match name.strip_prefix('$') {
+                Some(register) => self.register(register),
+                None => self.name(name),
+            },
             Expression::Binary(operator, left, right) => self.binary(*operator, left, right),
             Expression::Choice(parts) => {
                 let [condition, first, second] = &**parts;
                 self.one(if self.number(condition)? != 0 { first } else { second })
             }
             Expression::SizeOfType(name) => size(&resolve(self.kernel, name)?),
-            // Of all processors' the size is the same.
-            Expression::SizeOfValue(of) => size(&self.of_some_cpu().one(of)?.ctype),
+            Expression::SizeOfValue(of) => size(&self.type_of(of)?),
             Expression::OffsetOf(name, steps) => {
                 let (offset, _) = offset_of(&resolve(self.kernel, name)?, steps)?;
                 Ok(Value::number(UNSIGNED_LONG, i128::from(offset)))
@@ -148,7 +161,7 @@ impl<'k> Evaluator<'k> {
     }
 
     /// A variable, an enumerator, a function, a symbol.
-    fn name(&self, name: &str) -> Result<Value> {
+    pub(super) fn name(&self, name: &str) -> Result<Value> {
         let (bare, which) = match name.rsplit_once('#') {
             Some((bare, which)) => (bare, which.parse::<usize>().unwrap_or(1).max(1)),
             None => (name, 1),
@@ -185,6 +198,30 @@ impl<'k> Evaluator<'k> {
             ExpressionError::Unknown(_) => ExpressionError::Unknown(name.to_owned()),
             other => other,
         })
+    }
+
+    /// `rip`, or `rip@1` of processor 1. Without a processor it is that of the one that panicked, or else of the first.
+    fn register(&self, name: &str) -> Result<Value> {
+        let (name, cpu) = match name.split_once('@') {
+            Some((name, cpu)) => (name, cpu.parse().ok()),
+            None => (name, self.cpu),
+        };
+        let machine = self.kernel.memory().dump().machine();
+        if register_name(machine, name).is_none() && !register_names(machine).is_empty() {
+            return Err(ExpressionError::Other(format!(
+                "{machine} has no register ${name}: regs lists them"
+            )));
+        }
+        let all = registers(self.kernel)?;
+        let cpu = cpu.unwrap_or_else(|| default_processor(self.kernel));
+        let of = all.iter().find(|of| of.cpu == cpu).ok_or_else(|| {
+            let known: Vec<String> = all.iter().map(|of| of.cpu.to_string()).collect();
+            let known = known.join(", ");
+            ExpressionError::Other(format!("the dump has no registers of processor {cpu}, but of {known}"))
+        })?;
+        let value = of.get(self.kernel, name);
+        let value = value.ok_or_else(|| ExpressionError::Unknown(format!("${name}")))?;
+        Ok(Value::number(UNSIGNED_LONG, i128::from(value)))
     }
 
     fn per_cpu(&self, name: &str, address: VirtualAddress) -> Result<VirtualAddress> {
@@ -378,7 +415,7 @@ fn size(ctype: &CType) -> Result<Value> {
 }
 
 /// C's integer promotion.
-fn promote(ctype: &CType) -> CType {
+pub(super) fn promote(ctype: &CType) -> CType {
     match ctype.shape() {
         Shape::Integer { bytes, .. } if bytes < 4 => INT,
         Shape::Integer { bytes, signed, .. } => CType::Integer { bytes, signed },
@@ -389,7 +426,7 @@ fn promote(ctype: &CType) -> CType {
 }
 
 /// C's usual arithmetic conversions.
-fn common(a: &CType, b: &CType) -> CType {
+pub(super) fn common(a: &CType, b: &CType) -> CType {
     let parts = |ctype: &CType| match ctype {
         CType::Integer { bytes, signed } => (*bytes, *signed),
         _ => (8, false),
@@ -456,7 +493,7 @@ pub(super) fn follow(kernel: &Kernel, of: &Value, path: &[Step]) -> Result<Value
 }
 
 /// Offset in bytes of a member, and its type.
-fn offset_of(ctype: &CType, steps: &[Step]) -> Result<(u64, CType)> {
+pub(super) fn offset_of(ctype: &CType, steps: &[Step]) -> Result<(u64, CType)> {
     let mut at = (0u64, ctype.clone());
     for step in steps {
         at = match (step, at.1.shape()) {

@@ -11,7 +11,7 @@ pub(super) struct Token {
 
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum TokenKind {
-    /// A name; also `module:name` and `name#2`.
+    /// A name; also `module:name`, `name#2`, `$register` and `$register@1`.
     Name(String),
     Number {
         value: i128,
@@ -71,6 +71,13 @@ fn name_length(text: &str) -> usize {
     let is_part = |next: char| next.is_ascii_alphanumeric() || next == '_' || next == '$';
     let word = |text: &str| text.find(|next| !is_part(next)).unwrap_or(text.len());
     let mut length = word(text);
+    // A register, and whose.
+    if text.starts_with('$') {
+        let digits = text[length..]
+            .strip_prefix('@')
+            .map_or(0, |rest| rest.find(|next: char| !next.is_ascii_digit()).unwrap_or(rest.len()));
+        return if digits > 0 { length + 1 + digits } else { length };
+    }
     if let Some(rest) = text[length..].strip_prefix(':')
         && rest.starts_with(is_name_start)
     {
@@ -155,6 +162,7 @@ mod tests {
         assert_eq!(names("count.12 + state#2"), ["count.12", "state#2"]);
         assert_eq!(names("a ? b : c"), ["a", "b", "c"]);
         assert_eq!(names("a[0..n]"), ["a", "n"]);
+        assert_eq!(names("$rip@12 - $sp"), ["$rip@12", "$sp"]);
     }
 
     #[test]

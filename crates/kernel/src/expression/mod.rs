@@ -13,26 +13,42 @@
 //! member of several values is that member of each; `.{pid, comm}` selects several members for a table.
 //!
 //! A name is, in this order: a variable, an enumerator, a function, a symbol. Of several variables of one name, `name#2` is
-//! the second, `module:name` that of a module.
+//! the second, `module:name` that of a module. `$rip` is a register, `$rip@1` that of processor 1.
 
 mod evaluate;
 mod held;
 mod iterate;
 mod lex;
 mod parse;
+mod typing;
 
 use std::fmt;
 
 use crate::value::Value;
 use crate::{Kernel, ValueError};
 
+/// Where the names of an expression are looked up. Of a [`Kernel`] alone: with no processor selected.
+#[derive(Clone, Copy, Debug)]
+pub struct Scope<'k> {
+    /// The kernel.
+    pub kernel: &'k Kernel,
+    /// The processor whose per-CPU variables and registers are meant where an expression does not say it.
+    pub cpu: Option<u64>,
+}
+
+impl<'k> From<&'k Kernel> for Scope<'k> {
+    fn from(kernel: &'k Kernel) -> Self {
+        Self { kernel, cpu: None }
+    }
+}
+
 /// Evaluates an expression: one value, or several.
 ///
 /// # Errors
 /// It is no expression, names what is not there, or asks of a value what its type does not have. What cannot be read is
 /// an error only where the rest depends on it.
-pub fn evaluate(kernel: &Kernel, text: &str) -> Result<Vec<Value>, ExpressionError> {
-    match evaluate_partly(kernel, text)? {
+pub fn evaluate<'k>(scope: impl Into<Scope<'k>>, text: &str) -> Result<Vec<Value>, ExpressionError> {
+    match evaluate_partly(scope, text)? {
         (values, None) => Ok(values),
         (_, Some(error)) => Err(error),
     }
@@ -45,22 +61,26 @@ pub type Partly<T> = (T, Option<ExpressionError>);
 ///
 /// # Errors
 /// As [`evaluate`], where there is nothing to give.
-pub fn evaluate_partly(kernel: &Kernel, text: &str) -> Result<Partly<Vec<Value>>, ExpressionError> {
-    let expression = parse::parse(text, &|name| evaluate::names_a_type(kernel, name))?;
-    let evaluator = evaluate::Evaluator::new(kernel);
+pub fn evaluate_partly<'k>(
+    scope: impl Into<Scope<'k>>,
+    text: &str,
+) -> Result<Partly<Vec<Value>>, ExpressionError> {
+    let scope = scope.into();
+    let expression = parse::parse(text, &|name| evaluate::names_a_type(scope.kernel, name))?;
+    let evaluator = evaluate::Evaluator::new(scope);
     let values = evaluator.values(&expression)?;
     Ok((values, evaluator.break_off()))
 }
 
-/// The type of an expression's value, or of its first one. Of per-CPU variables it need not be said whose are meant.
+/// The type of an expression's value, or of each of them. No memory is read, and of per-CPU variables it need not be said whose
+/// are meant.
 ///
 /// # Errors
-/// As [`evaluate`]; or there are no values.
-pub fn type_of_value(kernel: &Kernel, text: &str) -> Result<crate::CType, ExpressionError> {
-    let expression = parse::parse(text, &|name| evaluate::names_a_type(kernel, name))?;
-    let values = evaluate::Evaluator::new(kernel).of_some_cpu().values(&expression)?;
-    let first = values.into_iter().next();
-    first.map(|value| value.ctype).ok_or_else(|| ExpressionError::Other(format!("{text} has no elements")))
+/// It is no expression, names what is not there, or asks of a type what it does not have.
+pub fn type_of_value<'k>(scope: impl Into<Scope<'k>>, text: &str) -> Result<crate::CType, ExpressionError> {
+    let scope = scope.into();
+    let expression = parse::parse(text, &|name| evaluate::names_a_type(scope.kernel, name))?;
+    evaluate::Evaluator::new(scope).type_of(&expression)
 }
 
 /// A selection of members, of each value of an expression.
@@ -74,18 +94,26 @@ pub struct Selection {
     pub broken_off: Option<ExpressionError>,
 }
 
-/// Evaluates an expression that ends in a selection of members: `list(…).{pid, comm, mm->total_vm}`. `None` if it does not.
+/// Evaluates an expression that ends in a selection of members: `list(…).{pid, comm, mm->total_vm}`, or the same with `->`.
+/// `None` if it does not.
 ///
 /// # Errors
 /// As [`evaluate`], of what stands before the selection.
-pub fn select(kernel: &Kernel, text: &str) -> Option<Result<Selection, ExpressionError>> {
-    let (of, members) = text.trim().strip_suffix('}')?.rsplit_once(".{")?;
+pub fn select<'k>(scope: impl Into<Scope<'k>>, text: &str) -> Option<Result<Selection, ExpressionError>> {
+    let scope = scope.into();
+    let (of, members) = text.trim().strip_suffix('}')?.rsplit_once('{')?;
+    let of = of.trim_end();
+    let of = of.strip_suffix("->").or_else(|| of.strip_suffix('.'))?;
     let columns: Vec<String> = members.split(',').map(|member| member.trim().to_owned()).collect();
     let paths: Result<Vec<_>, _> = columns.iter().map(|column| parse::path(column)).collect();
-    let values = paths.and_then(|paths| Ok((paths, evaluate_partly(kernel, of)?)));
-    Some(values.map(|(paths, (values, broken_off))| {
-        let row = |value: &Value| paths.iter().map(|path| evaluate::follow(kernel, value, path)).collect();
-        Selection { columns, rows: values.iter().map(row).collect(), broken_off }
+    let values = paths.and_then(|paths| Ok((paths, evaluate_partly(scope, of)?)));
+    Some(values.and_then(|(paths, (values, broken_off))| {
+        let row = |value: &Value| {
+            scope.kernel.memory().check_interrupt()?;
+            Ok(paths.iter().map(|path| evaluate::follow(scope.kernel, value, path)).collect())
+        };
+        let rows: Result<_, ExpressionError> = values.iter().map(row).collect();
+        Ok(Selection { columns, rows: rows?, broken_off })
     }))
 }
 

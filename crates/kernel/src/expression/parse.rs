@@ -9,9 +9,11 @@ type Result<T> = std::result::Result<T, ExpressionError>;
 
 /// Expressions inside expressions go no deeper.
 const DEEPEST: usize = 100;
+/// Operators and members one after the other, at most: the first of them is the innermost expression.
+const LONGEST: usize = 500;
 
 pub(super) fn parse(text: &str, is_type: &dyn Fn(&str) -> bool) -> Result<Expression> {
-    let mut parser = Parser { tokens: tokens(text)?, next: 0, depth: 0, is_type };
+    let mut parser = Parser { tokens: tokens(text)?, next: 0, depth: 0, chained: 0, is_type };
     let expression = parser.choice()?;
     if parser.peek() != &TokenKind::End {
         return Err(parser.expected("the end of the expression"));
@@ -21,14 +23,14 @@ pub(super) fn parse(text: &str, is_type: &dyn Fn(&str) -> bool) -> Result<Expres
 
 /// A type alone.
 pub(super) fn type_name(text: &str, is_type: &dyn Fn(&str) -> bool) -> Option<TypeName> {
-    let mut parser = Parser { tokens: tokens(text).ok()?, next: 0, depth: 0, is_type };
+    let mut parser = Parser { tokens: tokens(text).ok()?, next: 0, depth: 0, chained: 0, is_type };
     let name = parser.type_name().ok()??;
     (parser.peek() == &TokenKind::End).then_some(name)
 }
 
 /// A path of members: `mm->total_vm`, `se.load.weight`, `comm[0]`. `->` and `.` are the same.
 pub(super) fn path(text: &str) -> Result<Vec<Step>> {
-    let mut parser = Parser { tokens: tokens(text)?, next: 0, depth: 0, is_type: &|_| false };
+    let mut parser = Parser { tokens: tokens(text)?, next: 0, depth: 0, chained: 0, is_type: &|_| false };
     let steps = parser.steps()?;
     if parser.peek() != &TokenKind::End {
         return Err(parser.expected("the end of the member"));
@@ -40,6 +42,8 @@ struct Parser<'p> {
     tokens: Vec<Token>,
     next: usize,
     depth: usize,
+    /// Operators and members so far.
+    chained: usize,
     is_type: &'p dyn Fn(&str) -> bool,
 }
 
@@ -96,6 +100,12 @@ impl Parser<'_> {
         }
     }
 
+    /// Counts an operator or a member.
+    fn chain(&mut self) -> Result<()> {
+        self.chained += 1;
+        if self.chained > LONGEST { Err(self.expected("a shorter expression")) } else { Ok(()) }
+    }
+
     fn choice(&mut self) -> Result<Expression> {
         self.depth += 1;
         if self.depth > DEEPEST {
@@ -117,6 +127,7 @@ impl Parser<'_> {
         let Some(operators) = LEVELS.get(level) else { return self.unary() };
         let mut left = self.binary(level + 1)?;
         while let Some((_, operator)) = operators.iter().find(|(sign, _)| self.take(sign)) {
+            self.chain()?;
             left = Expression::Binary(*operator, left.into(), self.binary(level + 1)?.into());
         }
         Ok(left)
@@ -151,6 +162,7 @@ impl Parser<'_> {
         let mut expression = self.primary()?;
         loop {
             if self.take("[") {
+                self.chain()?;
                 let index = self.choice()?;
                 expression = if self.take("..") {
                     Expression::Range(Box::new([expression, index, self.choice()?]))
@@ -164,6 +176,7 @@ impl Parser<'_> {
             if !through_pointer && !self.take(".") {
                 return Ok(expression);
             }
+            self.chain()?;
             let name = self.name()?;
             expression = Expression::Member { of: expression.into(), name, through_pointer };
         }
@@ -395,8 +408,11 @@ mod tests {
 
     #[test]
     fn nesting_without_end_is_refused() {
-        for text in ["(".repeat(5000), "-".repeat(5000) + "1", "a[".repeat(5000), "(int)".repeat(5000) + "1"]
-        {
+        let chains =
+            ["1+".repeat(50_000) + "1", "a".to_owned() + &"[0]".repeat(50_000), "a.".repeat(50_000) + "a"];
+        let nested =
+            ["(".repeat(5000), "-".repeat(5000) + "1", "a[".repeat(5000), "(int)".repeat(5000) + "1"];
+        for text in chains.into_iter().chain(nested) {
             assert!(parse(&text, &|_| false).is_err());
         }
     }

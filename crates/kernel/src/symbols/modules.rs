@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::ops::Range;
 
 use btfkit_btf::Btf;
+use btfkit_btf::provenance::hexadecimal;
 use btfkit_vmcore::{Memory, VirtualAddress};
 
 use super::{Entry, Symbols};
@@ -24,6 +25,12 @@ pub struct ModuleSymbols {
 const MOST: u32 = 1 << 21;
 /// Longest names of a module, in bytes.
 const LONGEST: u32 = 4 << 20;
+/// Size in bytes of the build ID that `struct module` has room for (`BUILD_ID_SIZE_MAX`).
+const BUILD_ID_SIZE: usize = 20;
+/// The type of a note with a build ID.
+const NT_GNU_BUILD_ID: u32 = 3;
+/// Bytes of a part of a module that are looked through for its build ID, at most.
+const MOST_MEMORY: u64 = 64 << 20;
 /// Size in bytes of an `Elf64_Sym`.
 const ENTRY: usize = 24;
 /// Parts of `mem[]` that stay when a module is initialised: text, data, rodata, rodata after initialisation.
@@ -45,6 +52,66 @@ pub(crate) fn read(memory: &Memory, head: VirtualAddress, btf: &Btf<'_>) -> Vec<
         next = memory.pointer(node);
     }
     modules
+}
+
+/// The build ID of the loaded module of this name in the list `modules`, whose head is given, in hexadecimal: the kernel's copy (since Linux 5.14, with
+/// `CONFIG_STACKTRACE_BUILD_ID`), or the note itself, which is among the module's read-only data. `None` of it all if no such
+/// module is loaded.
+pub(crate) fn build_id(
+    memory: &Memory,
+    head: VirtualAddress,
+    btf: &Btf<'_>,
+    wanted: &str,
+) -> Option<Option<String>> {
+    let (list, name) = (member_offset(btf, "module", "list")?, member_offset(btf, "module", "name")?);
+    let mut node = memory.pointer(head).ok()?;
+    for _ in 0..MOST_MODULES {
+        if node == head || node.0 == 0 {
+            break;
+        }
+        let at = |offset: u64| VirtualAddress(node.0.wrapping_sub(list).wrapping_add(offset));
+        if memory.c_string(at(name), 56).is_ok_and(|found| found == wanted.as_bytes()) {
+            let copy = member_offset(btf, "module", "build_id");
+            let copy = copy.and_then(|offset| memory.bytes(at(offset), BUILD_ID_SIZE).ok());
+            // A module without one has zeros.
+            let copy = copy.filter(|id| id.iter().any(|&byte| byte != 0));
+            let id = copy.or_else(|| {
+                let ranges = parts(btf).into_iter().filter_map(|part| range(memory, at, part));
+                ranges.filter_map(|range| note_in(memory, range)).next()
+            });
+            return Some(id.map(|id| hexadecimal(&id)));
+        }
+        node = memory.pointer(node).ok()?;
+    }
+    None
+}
+
+/// Where a part of a module is: its base and size are at these offsets.
+fn range(
+    memory: &Memory,
+    at: impl Fn(u64) -> VirtualAddress,
+    (base, size): (u64, u64),
+) -> Option<Range<u64>> {
+    let (base, size) = (memory.u64(at(base)).ok()?, memory.u32(at(size)).ok()?);
+    (size > 0).then(|| base..base.saturating_add(u64::from(size)))
+}
+
+/// The content of a note with a build ID in a module's memory.
+fn note_in(memory: &Memory, range: Range<u64>) -> Option<Vec<u8>> {
+    let length = (range.end - range.start).min(MOST_MEMORY) as usize;
+    let bytes = memory.bytes(VirtualAddress(range.start), length).ok()?;
+    let order = memory.byte_order();
+    let size = BUILD_ID_SIZE as u32;
+    // Lengths of name and content, the type, the name.
+    let is_note = |at: &usize| {
+        order.u32(&bytes, *at) == 4
+            && order.u32(&bytes, at + 4) == size
+            && order.u32(&bytes, at + 8) == NT_GNU_BUILD_ID
+            && bytes[at + 12..].starts_with(b"GNU\0")
+    };
+    let last = bytes.len().checked_sub(16 + BUILD_ID_SIZE)?;
+    let note = (0..=last).step_by(4).find(is_note)?;
+    Some(bytes[note + 16..note + 16 + BUILD_ID_SIZE].to_vec())
 }
 
 /// Offsets in bytes in `struct module` and `struct mod_kallsyms`.
@@ -95,10 +162,7 @@ impl Layout {
         let entries = memory.bytes(field(self.symtab)?, count * ENTRY).ok()?;
         let kinds = self.typetab.and_then(field).and_then(|place| memory.bytes(place, count).ok());
         let strings = Strings { memory, start: field(self.strtab)?, bytes: Vec::new() };
-        let ranges = self.parts.iter().filter_map(|(base, size)| {
-            let (base, size) = (memory.u64(at(module, *base)).ok()?, memory.u32(at(module, *size)).ok()?);
-            (size > 0).then(|| base..base.saturating_add(u64::from(size)))
-        });
+        let ranges = self.parts.iter().filter_map(|part| range(memory, |offset| at(module, offset), *part));
         Some(ModuleSymbols {
             name: String::from_utf8_lossy(&name).into_owned(),
             ranges: ranges.collect(),

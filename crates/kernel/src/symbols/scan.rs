@@ -27,7 +27,9 @@ pub(super) fn places(memory: &Memory, stext: VirtualAddress) -> Vec<Places> {
     let mut piece = vec![0; PIECE + TOKENS];
     for offset in (0..REACH).step_by(PIECE) {
         let start = stext.0.wrapping_add(offset);
-        read_what_is_there(memory, start, &mut piece);
+        if !read_what_is_there(memory, start, &mut piece).is_mapped {
+            continue;
+        }
         let mut at = 0;
         while let Some(next) = position(&piece[at..], DIGITS) {
             at += next;
@@ -85,7 +87,9 @@ impl Tokens {
         let mut piece = vec![0; PIECE];
         for behind in (0..NAMES).step_by(PIECE) {
             let start = (self.tokens & !7).wrapping_sub(behind + PIECE as u64);
-            read_what_is_there(memory, start, &mut piece);
+            if !read_what_is_there(memory, start, &mut piece).is_mapped {
+                continue;
+            }
             for offset in (0..PIECE).step_by(8) {
                 // The number has 32 bits; what fills it up to 64 comes behind it in either byte order.
                 let (number, rest) = (order.u32(&piece, offset), order.u32(&piece, offset + 4));
@@ -104,22 +108,24 @@ impl Tokens {
     /// The addresses come before the number of names, or behind the tokens' index.
     fn with_names(&self, memory: &Memory, stext: VirtualAddress, names: u64, count: u32) -> Vec<Places> {
         let (wide, narrow) = (u64::from(count) * 8, (u64::from(count) * 4).next_multiple_of(8));
-        let place = |addresses: u64, base: Option<u64>| Places {
+        let place = |addresses: u64, absolute: bool, base: Option<u64>| Places {
             count,
             names: VirtualAddress(names),
             tokens: VirtualAddress(self.tokens),
             token_index: VirtualAddress(self.index),
             addresses: VirtualAddress(addresses),
-            absolute: base.is_none(),
+            absolute,
             relative_base: base.and_then(|place| memory.u64(VirtualAddress(place)).ok()),
             stext,
         };
         let behind = self.index + 512;
         vec![
-            place(names.wrapping_sub(16 + narrow), Some(names.wrapping_sub(16))),
-            place(names.wrapping_sub(8 + wide), None),
-            place(behind, Some(behind + narrow)),
-            place(behind, None),
+            place(names.wrapping_sub(16 + narrow), false, Some(names.wrapping_sub(16))),
+            place(names.wrapping_sub(8 + wide), true, None),
+            place(behind, false, Some(behind + narrow)),
+            place(behind, true, None),
+            // From their own places: no base is needed.
+            place(behind, false, None),
         ]
     }
 }

@@ -5,12 +5,13 @@ mod scan;
 use std::collections::HashSet;
 use std::sync::{Arc, OnceLock};
 
-use btfkit_btf::check::{self, Profile};
 use btfkit_btf::{Btf, Header, Kind, TypeId};
 use btfkit_vmcore::{Memory, VirtualAddress};
 
 use crate::error::{self, Error, Result};
 use crate::image::Image;
+use crate::kernel::once;
+use crate::side_file;
 use crate::symbols::Symbols;
 use crate::variables::Placement;
 
@@ -32,14 +33,9 @@ pub struct TypeSource {
     pub address: Option<VirtualAddress>,
     /// The types; of all but the first, split on the first.
     pub btf: Arc<Btf<'static>>,
+    /// The module whose variables these are: of a module's own BTF, and of a side file that was made of a module.
+    pub module: Option<String>,
     pub(crate) placement: OnceLock<Placement>,
-}
-
-impl TypeSource {
-    /// Whether it is a module's own: neither the kernel's, nor a side file's, nor that of `vmlinux_btf_extra`.
-    pub fn is_module(&self) -> bool {
-        self.address.is_some() && self.name != "vmlinux" && self.name != EXTRA
-    }
 }
 
 /// Largest BTF that is believed, in bytes: ten times that of the largest kernels.
@@ -64,12 +60,13 @@ impl Types {
         image: impl FnOnce() -> &'i Image,
         side_files: &[(String, Vec<u8>)],
     ) -> Result<Self> {
-        let named = symbols.as_ref().ok().and_then(|symbols| named(memory, symbols));
+        let own = symbols.as_ref().ok().copied();
+        let named = own.and_then(|symbols| named(memory, symbols));
         let vmlinux = named.unwrap_or_else(|| found(memory, symbols, image))?;
         let base = vmlinux.btf.clone();
         let mut first = vec![vmlinux];
         for (name, bytes) in side_files {
-            first.push(side_file(name, bytes, &base)?);
+            first.push(side_file::open(name, bytes, &base, memory, own)?);
         }
         Ok(Self { first, modules: OnceLock::new() })
     }
@@ -91,12 +88,13 @@ impl Types {
     }
 
     fn modules(&self, memory: &Memory, head: impl FnOnce() -> Option<VirtualAddress>) -> &[TypeSource] {
-        self.modules.get_or_init(|| {
+        let read = || {
             let mut modules = head().map_or_else(Vec::new, |head| modules(memory, head, self.vmlinux()));
             // Variables of the kernel itself come before those of its modules.
             modules.sort_by_key(|module| module.name != EXTRA);
             modules
-        })
+        };
+        once(&self.modules, memory, read).map_or(&[], Vec::as_slice)
     }
 }
 
@@ -144,18 +142,13 @@ fn found<'i>(
 }
 
 fn of_vmlinux(start: VirtualAddress, btf: Btf<'static>) -> TypeSource {
-    let placement = OnceLock::new();
-    TypeSource { name: "vmlinux".into(), address: Some(start), btf: Arc::new(btf), placement }
-}
-
-/// A side file says nothing of the kernel that it was made for but by what it refers to.
-fn side_file(name: &str, bytes: &[u8], base: &Arc<Btf<'static>>) -> Result<TypeSource> {
-    if !check::check(bytes, Some(base), Profile::Vmlinux).is_clean() {
-        return Err(Error::NoTypes { reason: "the side file was not made for this kernel" });
+    TypeSource {
+        name: "vmlinux".into(),
+        address: Some(start),
+        btf: Arc::new(btf),
+        module: None,
+        placement: OnceLock::new(),
     }
-    let btf = Btf::parse_split(bytes.to_vec(), base.clone());
-    let btf = btf.map_err(|error| Error::Btf { of: name.into(), error })?;
-    Ok(TypeSource { name: name.into(), address: None, btf: Arc::new(btf), placement: OnceLock::new() })
 }
 
 /// The list `btf_modules` (since Linux 5.11), as far as it can be followed. `struct module` has a pointer to BTF, too, but
@@ -191,7 +184,8 @@ fn modules(memory: &Memory, head: VirtualAddress, base: &Arc<Btf<'static>>) -> V
             left = left.checked_sub(u64::from(size))?;
             let bytes = memory.bytes(data, size as usize).ok()?;
             let btf = Arc::new(Btf::parse_split(bytes, base.clone()).ok()?);
-            Some(TypeSource { name, address: Some(data), btf, placement: OnceLock::new() })
+            let module = Some(name.clone()).filter(|name| name != EXTRA);
+            Some(TypeSource { name, address: Some(data), btf, module, placement: OnceLock::new() })
         };
         modules.extend(read());
         next = memory.pointer(node);

@@ -23,6 +23,9 @@ pub struct Finding {
 /// More per-CPU variables than any kernel has: with fewer variables, these are all.
 const PER_CPU_ONLY: usize = 2000;
 
+/// Modules that are named; a machine may have hundreds.
+const NAMED_MODULES: usize = 8;
+
 impl Finding {
     fn found(what: &'static str, found: impl Into<String>) -> Self {
         Self { what, found: Some(found.into()), missing: None, cost: None }
@@ -52,6 +55,9 @@ pub fn inventory(kernel: &Kernel) -> Vec<Finding> {
         }
         None => Finding::missing("VMCOREINFO", "not found", "only physical memory can be read"),
     });
+    if let Some(id) = kernel.build_id() {
+        findings.push(Finding::found("build ID", id));
+    }
     findings.push(match kernel.memory().page_tables() {
         Ok(tables) => {
             Finding::found("page tables", format!("{} levels, at {}", tables.levels(), tables.root()))
@@ -113,7 +119,8 @@ fn types(kernel: &Kernel, findings: &mut Vec<Finding>) {
     }
     let variables = |source: &TypeSource| source.btf.types().filter(|ty| ty.kind() == Kind::Var).count();
     let is_looked_for = !kernel.symbols().is_ok_and(Symbols::name_data);
-    for source in kernel.type_sources() {
+    let of_modules = |source: &&TypeSource| source.module.is_some() && source.address.is_some();
+    for source in kernel.type_sources().filter(|source| !of_modules(source)) {
         let place = match source.address {
             None => " (side file)",
             Some(_) if is_looked_for && source.name == "vmlinux" => ", found in the kernel's image",
@@ -125,6 +132,16 @@ fn types(kernel: &Kernel, findings: &mut Vec<Finding>) {
             source.btf.type_count(),
             variables(source)
         );
+        findings.push(Finding::found("types", text));
+    }
+    let modules: Vec<&TypeSource> = kernel.type_sources().filter(of_modules).collect();
+    if !modules.is_empty() {
+        let types: usize = modules.iter().map(|source| source.btf.type_count() as usize).sum();
+        let variables: usize = modules.iter().map(|source| variables(source)).sum();
+        let names: Vec<&str> = modules.iter().map(|source| &source.name[..]).take(NAMED_MODULES).collect();
+        let more = if modules.len() > NAMED_MODULES { ", …" } else { "" };
+        let (count, names) = (modules.len(), names.join(", "));
+        let text = format!("{count} modules: {types} types, {variables} variables ({names}{more})");
         findings.push(Finding::found("types", text));
     }
     if kernel.type_sources().map(variables).sum::<usize>() < PER_CPU_ONLY {

@@ -4,12 +4,14 @@
 mod inventory;
 mod log;
 mod modules;
+mod registers;
 mod system;
 mod tasks;
 
 pub use inventory::{Finding, inventory};
 pub use log::{Caller, Record, log};
 pub use modules::{Module, modules, modules_partly};
+pub use registers::{Processor, Register, registers};
 pub use system::{System, system};
 pub use tasks::{Task, tasks, tasks_partly};
 

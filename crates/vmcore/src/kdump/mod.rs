@@ -13,7 +13,7 @@ use quick_cache::sync::Cache;
 
 use crate::compression;
 use crate::file::DumpFile;
-use crate::note::{self, Note};
+use crate::note::Note;
 use crate::{ByteOrder, Error, Machine, PhysicalAddress, Result};
 use bitmap::Bitmap;
 use header::Header;
@@ -138,7 +138,7 @@ impl Kdump {
         for part in &self.parts {
             if let Some((offset, size)) = part.header.notes {
                 let bytes = part.file.bytes(offset, size, "the notes")?;
-                return Ok(note::parse(&bytes, part.header.order));
+                return Ok(Note::parse(&bytes, part.header.order));
             }
         }
         Ok(Vec::new())

@@ -6,6 +6,8 @@ mod riscv64;
 mod s390x;
 mod x86_64;
 
+use std::cell::Cell;
+
 use crate::{ByteOrder, Dump, Error, Machine, PhysicalAddress, Result, VirtualAddress, VmcoreInfo};
 
 /// The page tables of a dumped kernel.
@@ -94,7 +96,55 @@ impl PageTables {
         root: PhysicalAddress,
         address: VirtualAddress,
     ) -> Result<Mapping> {
+        self.walk(dump, root, address, &Cell::new(0))
+    }
+
+    /// Where an address of the kernel is in physical memory, or where the range that it is in ends of which nothing is mapped
+    /// or can be read: what the entry that says so stands for.
+    pub(crate) fn probe(&self, dump: &Dump, address: VirtualAddress) -> Result<Mapping, VirtualAddress> {
+        let entries = Cell::new(0);
+        self.walk(dump, self.root, address, &entries).map_err(|error| {
+            // An entry that cannot be read is of a table that the entry before it stands for.
+            let read = entries.get() - u32::from(!matches!(error, Error::NotMapped(_)));
+            if read == 0 {
+                // No table is for this address: up to the kernel's half. Or the topmost one cannot be read: none is.
+                let start = self.kernel_half();
+                let is_below = matches!(error, Error::NotMapped(_)) && address.0 < start;
+                return VirtualAddress(if is_below { start } else { u64::MAX });
+            }
+            let bits = self.bits_below(self.levels().saturating_sub(read));
+            VirtualAddress((address.0 >> bits).saturating_add(1).saturating_mul(1 << bits))
+        })
+    }
+
+    /// Where the upper half of the addresses begins that tables are for; on s390x there is none.
+    fn kernel_half(&self) -> u64 {
+        match &self.tables {
+            Tables::X86_64(_) | Tables::Riscv64(_) => u64::MAX << (11 + 9 * self.levels()),
+            Tables::Aarch64(tables) => u64::MAX << tables.address_bits,
+            Tables::S390x(_) => u64::MAX,
+        }
+    }
+
+    /// How many bits of an address an entry stands for that `levels` levels are below.
+    fn bits_below(&self, levels: u32) -> u32 {
+        match &self.tables {
+            Tables::Aarch64(tables) => tables.page_shift + levels * (tables.page_shift - 3),
+            Tables::S390x(_) => [12, 20, 31, 42, 53][levels.min(4) as usize],
+            Tables::X86_64(_) | Tables::Riscv64(_) => 12 + 9 * levels,
+        }
+    }
+
+    /// Counts the entries that it asks for.
+    fn walk(
+        &self,
+        dump: &Dump,
+        root: PhysicalAddress,
+        address: VirtualAddress,
+        entries: &Cell<u32>,
+    ) -> Result<Mapping> {
         let entry = |table: PhysicalAddress, index: u64, order: ByteOrder| {
+            entries.set(entries.get() + 1);
             let mut bytes = [0; 8];
             let at = table.0.checked_add(index * 8).ok_or(Error::NoMemory(table))?;
             dump.read_physical(PhysicalAddress(at), &mut bytes)?;

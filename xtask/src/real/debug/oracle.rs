@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use anyhow::{Context, Result, ensure};
@@ -32,6 +32,16 @@ pub(super) struct Oracle {
     pub(super) tasks: Vec<Task>,
     pub(super) modules: Vec<Module>,
     pub(super) log: Vec<Record>,
+    pub(super) registers: Vec<Processor>,
+    /// By module and name, those of the modules whose files were given.
+    pub(super) module_variables: BTreeMap<String, BTreeMap<String, Variables>>,
+}
+
+/// The registers of a processor.
+#[derive(Debug, Deserialize)]
+pub(super) struct Processor {
+    pub(super) cpu: u64,
+    pub(super) registers: BTreeMap<String, u64>,
 }
 
 /// All variables of a name.
@@ -106,10 +116,16 @@ impl Oracle {
         !(start..end).contains(&address) && self.modules.iter().any(is_near)
     }
 
-    pub(super) fn ask(dump: &Path, vmlinux: &Path, request: &Request) -> Result<Self> {
+    pub(super) fn ask(dump: &Path, vmlinux: &Path, modules: &[PathBuf], request: &Request) -> Result<Self> {
         let mut python = command::python()?;
         python.arg(command::repository().join("xtask/data/debug_oracle.py"));
-        python.arg(dump).arg(vmlinux).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        python
+            .arg(dump)
+            .arg(vmlinux)
+            .args(modules)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
         let mut child = python.spawn().context("cannot run python3")?;
         let mut input = child.stdin.take().context("no input of python3")?;
         let request = serde_json::to_vec(request)?;

@@ -16,7 +16,7 @@ const PATIENCE: &str = "60";
 pub(super) struct Session {
     btfkit: PathBuf,
     files: Vec<PathBuf>,
-    side_file: Option<PathBuf>,
+    side_files: Vec<PathBuf>,
 }
 
 /// What it said.
@@ -35,7 +35,14 @@ pub(super) struct Answers {
 
 impl Session {
     pub(super) fn new(btfkit: &Path, files: &[PathBuf], side_file: Option<&Path>) -> Self {
-        Self { btfkit: btfkit.into(), files: files.to_vec(), side_file: side_file.map(Into::into) }
+        let side_files = side_file.into_iter().map(Into::into).collect();
+        Self { btfkit: btfkit.into(), files: files.to_vec(), side_files }
+    }
+
+    /// The same with more side files.
+    pub(super) fn with(mut self, side_files: &[PathBuf]) -> Self {
+        self.side_files.extend_from_slice(side_files);
+        self
     }
 
     /// Runs commands, a line each. What cannot be answered is no failure of the run: it is in `errors`.
@@ -49,7 +56,7 @@ impl Session {
             .args(["timeout", "--signal=KILL", PATIENCE])
             .arg(&self.btfkit);
         command.arg("debug").args(&self.files).arg("--json").arg("-x").arg(script.path());
-        if let Some(side_file) = &self.side_file {
+        for side_file in &self.side_files {
             command.arg("--btf").arg(side_file);
         }
         let start = Instant::now();

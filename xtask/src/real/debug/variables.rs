@@ -23,7 +23,7 @@ fn is_per_cpu(variables: &Variables) -> bool {
 }
 
 /// Asks for one variable more than there are, which must not be there.
-fn questions(name: &str, theirs: &Variables) -> Vec<String> {
+pub(super) fn questions(name: &str, theirs: &Variables) -> Vec<String> {
     let mut lines = Vec::new();
     for number in 1..=theirs.objects.len() + 1 {
         let written = written(name, number, is_per_cpu(theirs));
@@ -40,13 +40,13 @@ fn questions(name: &str, theirs: &Variables) -> Vec<String> {
 
 /// What was compared.
 #[derive(Debug, Default)]
-struct Counts {
-    compared: usize,
+pub(super) struct Counts {
+    pub(super) compared: usize,
     of_ambiguous_names: usize,
     ambiguous_names: usize,
-    typed: usize,
-    bytes: usize,
-    differences: Vec<String>,
+    pub(super) typed: usize,
+    pub(super) bytes: usize,
+    pub(super) differences: Vec<String>,
 }
 
 pub(super) fn check(case: &Case) -> Result<String> {
@@ -73,7 +73,7 @@ pub(super) fn check(case: &Case) -> Result<String> {
 }
 
 impl Counts {
-    fn compare(&mut self, name: &str, theirs: &Variables, oracle: &Oracle, answers: &Answers) {
+    pub(super) fn compare(&mut self, name: &str, theirs: &Variables, oracle: &Oracle, answers: &Answers) {
         // What neither has an address for.
         if theirs.objects.is_empty() {
             return;

@@ -2,14 +2,14 @@
 
 use std::fmt::Write;
 
-use btfkit_vmcore::VirtualAddress;
+use btfkit_vmcore::{Memory, VirtualAddress};
 
 use crate::debug::Session;
 
 /// Units that one command prints, at most.
 const MOST: u64 = 1 << 20;
 /// Places that `search` prints, at most.
-const MOST_FOUND: usize = 1000;
+const MOST_FOUND: usize = 1_000_000;
 
 pub(in crate::debug) fn rd(session: &Session, text: &str) -> crate::Outcome {
     let mut words: Vec<&str> = text.split_whitespace().collect();
@@ -32,10 +32,13 @@ pub(in crate::debug) fn rd(session: &Session, text: &str) -> crate::Outcome {
     let start = super::address(session, words[0])?;
     let (memory, size) = (session.kernel.memory(), bits / 8);
     let per_line = 16 / size;
-    let mut out = String::new();
+    if count > MOST {
+        return Err(format!("rd prints {MOST} units at most, not {count}").into());
+    }
+    let mut line = String::new();
     let mut rows = Vec::new();
     let mut failure = None;
-    for index in 0..std::cmp::min(count, MOST) {
+    for index in 0..count {
         let place = VirtualAddress(start.0.wrapping_add(index * size));
         let mut bytes = [0; 8];
         if let Err(error) = memory.read(place, &mut bytes[..size as usize]) {
@@ -49,22 +52,35 @@ pub(in crate::debug) fn rd(session: &Session, text: &str) -> crate::Outcome {
             4 => u64::from(order.u32(&bytes, 0)),
             _ => order.u64(&bytes, 0),
         };
-        rows.push(format!("{number:#x}"));
-        if index % per_line == 0 {
-            let _ = write!(out, "{}{:016x}: ", if index == 0 { "" } else { "\n" }, place.0);
+        if session.json {
+            rows.push(format!("{number:#x}"));
+            continue;
         }
-        let _ = write!(out, " {number:0width$x}", width = size as usize * 2);
+        if index % per_line == 0 {
+            put_line(session, &mut line)?;
+            let _ = write!(line, "{:016x}: ", place.0);
+        }
+        let _ = write!(line, " {number:0width$x}", width = size as usize * 2);
         if size == 8
             && let Some((symbol, offset, _)) = session.kernel.symbol_at(VirtualAddress(number))
         {
-            let _ = write!(out, " <{}+{offset:#x}>", symbol.name);
+            let _ = write!(line, " <{}+{offset:#x}>", symbol.name);
         }
     }
-    out.push('\n');
+    put_line(session, &mut line)?;
     if !rows.is_empty() {
-        session.answer(&serde_json::json!({"address": start.to_string(), "units": rows}), || out)?;
+        session.answer(&serde_json::json!({"address": start.to_string(), "units": rows}), String::new)?;
     }
     failure.map_or(Ok(()), |error| Err(error.into()))
+}
+
+/// Prints a line, if there is one.
+fn put_line(session: &Session, line: &mut String) -> crate::Outcome {
+    if line.is_empty() {
+        return Ok(());
+    }
+    line.push('\n');
+    session.put(&std::mem::take(line))
 }
 
 pub(in crate::debug) fn vtop(session: &Session, text: &str) -> crate::Outcome {
@@ -97,26 +113,44 @@ pub(in crate::debug) fn search(session: &Session, text: &str) -> crate::Outcome 
     };
     let wanted = super::address(session, wanted)?.0;
     let memory = session.kernel.memory();
-    let order = memory.byte_order();
     let mut found = Vec::new();
-    let mut page = vec![0; 4096];
-    let mut at = start.0 & !0xfff;
-    while at < end.0 && found.len() < MOST_FOUND {
-        // Pages that are not there hold nothing.
-        if memory.read(VirtualAddress(at), &mut page).is_ok() {
-            let places = (0..512u64).filter(|index| order.u64(&page, *index as usize * 8) == wanted);
-            let places = places.map(|index| at + index * 8).filter(|place| (start.0..end.0).contains(place));
-            found.extend(places.map(VirtualAddress));
+    for piece in memory.mapped(start.0..end.0) {
+        let mut at = piece.start;
+        while at < piece.end {
+            let page = at..piece.end.min((at | 0xfff) + 1);
+            for place in places_of(wanted, page.clone(), memory) {
+                if found.len() == MOST_FOUND {
+                    return Err(format!("it stands in more than {MOST_FOUND} places: search a part").into());
+                }
+                if !session.json {
+                    session.put(&place_line(session, place))?;
+                }
+                found.push(place);
+            }
+            at = page.end;
         }
-        let Some(next) = at.checked_add(4096) else { break };
-        at = next;
     }
+    memory.check_interrupt()?;
     let rows: Vec<String> = found.iter().map(ToString::to_string).collect();
-    session.answer(&rows, || {
-        let line = |place: &VirtualAddress| match session.kernel.symbol_at(*place) {
-            Some((symbol, offset, _)) => format!("{:016x} {}+{offset:#x}\n", place.0, symbol.name),
-            None => format!("{:016x}\n", place.0),
-        };
-        found.iter().map(line).collect()
-    })
+    session.answer(&rows, String::new)
+}
+
+/// Where a number stands in a page, or a part of it; what cannot be read holds nothing.
+fn places_of(wanted: u64, part: std::ops::Range<u64>, memory: &Memory) -> Vec<VirtualAddress> {
+    let order = memory.byte_order();
+    let start = part.start.next_multiple_of(8);
+    let mut bytes = [0; 4096];
+    let bytes = &mut bytes[..(part.end.saturating_sub(start) / 8 * 8) as usize];
+    if memory.read(VirtualAddress(start), bytes).is_err() {
+        return Vec::new();
+    }
+    let words = (0..bytes.len()).step_by(8).filter(|&index| order.u64(bytes, index) == wanted);
+    words.map(|index| VirtualAddress(start + index as u64)).collect()
+}
+
+fn place_line(session: &Session, place: VirtualAddress) -> String {
+    match session.kernel.symbol_at(place) {
+        Some((symbol, offset, _)) => format!("{:016x} {}+{offset:#x}\n", place.0, symbol.name),
+        None => format!("{:016x}\n", place.0),
+    }
 }

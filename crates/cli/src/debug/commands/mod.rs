@@ -4,6 +4,7 @@ pub(crate) mod info;
 pub(crate) mod log;
 pub(super) mod memory;
 pub(super) mod print;
+pub(super) mod registers;
 pub(super) mod symbols;
 pub(super) mod system;
 pub(crate) mod tasks;
@@ -18,7 +19,7 @@ fn address(session: &Session, text: &str) -> Result<VirtualAddress, Box<dyn std:
     if let Ok(number) = u64::from_str_radix(text.trim_start_matches("0x"), 16) {
         return Ok(VirtualAddress(number));
     }
-    let values = expression::evaluate(&session.kernel, text)?;
+    let values = expression::evaluate(session.scope(), text)?;
     let [value] = &values[..] else { return Err("one address is wanted here".into()) };
     // A symbol or a variable stands for where it is.
     match (value.address(), value.to_number(session.kernel.memory())) {

@@ -13,37 +13,32 @@ pub(in crate::debug) fn print(session: &Session, text: &str) -> crate::Outcome {
         return Err("p wants an expression: p init_task.comm".into());
     }
     let limits = Limits { numbers, ..Limits::default() };
-    if let Some(selection) = expression::select(&session.kernel, text) {
+    if let Some(selection) = expression::select(session.scope(), text) {
         return table(session, text, selection?, limits);
     }
-    let (values, broken_off) = evaluate_partly(&session.kernel, text)?;
-    let shown: Vec<Shown> = values.iter().map(|value| show(&session.kernel, value, limits)).collect();
-    // One value that cannot be read is the answer's failure; among several it is one answer.
-    if let [Shown::Error(error)] = &shown[..] {
-        return Err(format!("{text}: {}", error.error).into());
+    let (values, broken_off) = evaluate_partly(session.scope(), text)?;
+    let mut all = Vec::new();
+    for value in &values {
+        let shown = show(&session.kernel, value, limits);
+        // One value that cannot be read is the answer's failure; among several it is one answer.
+        if let (Shown::Error(error), 1) = (&shown, values.len()) {
+            return Err(format!("{text}: {}", error.error).into());
+        }
+        if session.json {
+            all.push(serde_json::json!({
+                "type": value.ctype.to_string(),
+                "address": value.address().map(|address| format!("{address}")),
+                "value": render::json(&shown),
+            }));
+        } else {
+            let mut line = String::new();
+            render::text(&mut line, &shown, 0);
+            line.push('\n');
+            session.put(&line)?;
+        }
     }
     if session.json {
-        let values: Vec<_> = values
-            .iter()
-            .zip(&shown)
-            .map(|(value, shown)| {
-                serde_json::json!({
-                    "type": value.ctype.to_string(),
-                    "address": value.address().map(|address| format!("{address}")),
-                    "value": render::json(shown),
-                })
-            })
-            .collect();
-        crate::print(
-            &(serde_json::to_string(&serde_json::json!({"expression": text, "values": values}))? + "\n"),
-        )?;
-    } else {
-        let mut out = String::new();
-        for value in &shown {
-            render::text(&mut out, value, 0);
-            out.push('\n');
-        }
-        crate::print(&out)?;
+        session.answer(&serde_json::json!({"expression": text, "values": all}), String::new)?;
     }
     complete(text, broken_off)
 }
@@ -59,17 +54,20 @@ fn table(session: &Session, text: &str, selection: Selection, limits: Limits) ->
         Ok(value) => show(&session.kernel, value, limits),
         Err(error) => Shown::Error(ErrorShown { error: error.to_string() }),
     };
-    let rows: Vec<Vec<Shown>> = selection.rows.iter().map(|row| row.iter().map(cell).collect()).collect();
-    let objects = rows.iter().map(|row| {
-        let members = selection.columns.iter().cloned().zip(row.iter().map(render::json));
-        serde_json::Value::Object(members.collect())
-    });
-    let json = serde_json::json!({"expression": text, "rows": objects.collect::<Vec<_>>()});
-    session.answer(&json, || {
-        let cells = rows.iter().map(|row| row.iter().map(render::one_line).collect());
+    let is_wanted = |_: &_| session.kernel.memory().check_interrupt().is_ok();
+    let rows = selection.rows.iter().take_while(is_wanted).map(|row| row.iter().map(cell));
+    if session.json {
+        let objects = rows.map(|row| {
+            let members = selection.columns.iter().cloned().zip(row.map(|cell| render::json(&cell)));
+            serde_json::Value::Object(members.collect())
+        });
+        let json = serde_json::json!({"expression": text, "rows": objects.collect::<Vec<_>>()});
+        session.answer(&json, String::new)?;
+    } else {
+        let cells = rows.map(|row| row.map(|cell| render::one_line(&cell)).collect());
         let all: Vec<Vec<String>> = std::iter::once(selection.columns.clone()).chain(cells).collect();
-        render::table(&all)
-    })?;
+        session.put(&render::table(&all))?;
+    }
     complete(text, selection.broken_off)
 }
 
@@ -92,7 +90,7 @@ fn format(text: &str) -> Result<(Numbers, &str), Box<dyn std::error::Error>> {
 pub(in crate::debug) fn whatis(session: &Session, text: &str) -> crate::Outcome {
     let ctype = match expression::type_of(&session.kernel, text) {
         Some(ctype) => ctype,
-        None => expression::type_of_value(&session.kernel, text)?,
+        None => expression::type_of_value(session.scope(), text)?,
     };
     let name = ctype.to_string();
     session.answer(&serde_json::json!({"expression": text, "type": name}), || name.clone() + "\n")
@@ -101,7 +99,7 @@ pub(in crate::debug) fn whatis(session: &Session, text: &str) -> crate::Outcome 
 pub(in crate::debug) fn ptype(session: &Session, text: &str) -> crate::Outcome {
     let ctype = match expression::type_of(&session.kernel, text) {
         Some(ctype) => ctype,
-        None => expression::type_of_value(&session.kernel, text)?,
+        None => expression::type_of_value(session.scope(), text)?,
     };
     let mut target = ctype.clone();
     // What a pointer points to is what one wants to see.
@@ -123,4 +121,38 @@ pub(in crate::debug) fn ptype(session: &Session, text: &str) -> crate::Outcome {
     session.answer(&serde_json::json!({"type": ctype.to_string(), "definition": lines}), || {
         lines.join("\n") + "\n"
     })
+}
+
+pub(in crate::debug) fn structure(session: &Session, text: &str) -> crate::Outcome {
+    aggregate(session, "struct", text)
+}
+
+pub(in crate::debug) fn union_(session: &Session, text: &str) -> crate::Outcome {
+    aggregate(session, "union", text)
+}
+
+/// `NAME[.MEMBER,…] [ADDRESS]`: the type with its members, or what is at an address.
+fn aggregate(session: &Session, tag: &str, text: &str) -> crate::Outcome {
+    let (name, address) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
+    if name.is_empty() {
+        return Err(format!("{tag} wants a name: {tag} list_head").into());
+    }
+    let (name, members) = name.split_once('.').map_or((name, None), |(name, members)| (name, Some(members)));
+    if expression::type_of(&session.kernel, &format!("{tag} {name}")).is_none() {
+        session.kernel.types()?;
+        return Err(format!("there is no {tag} {name}").into());
+    }
+    if address.trim().is_empty() {
+        return match members {
+            None => ptype(session, &format!("{tag} {name}")),
+            Some(member) => ptype(session, &format!("(({tag} {name} *)0)->{member}")),
+        };
+    }
+    let address = super::address(session, address.trim())?;
+    let place = format!("(({tag} {name} *){address})");
+    match members {
+        None => print(session, &format!("*{place}")),
+        Some(members) if members.contains(',') => print(session, &format!("{place}->{{{members}}}")),
+        Some(member) => print(session, &format!("{place}->{member}")),
+    }
 }

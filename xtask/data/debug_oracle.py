@@ -271,7 +271,7 @@ class Oracle:
             name = file.rsplit("/", 1)[-1].removesuffix(".ko").replace("-", "_")
             module = next(each for each in for_each_module(self.prog) if each.name.string_().decode() == name)
             ranges = list(memory_of(module))
-            objects, _, source_paths = symbol_table(file)
+            objects, _, source_paths, _ = symbol_table(file)
             sources = sorted(set().union(*source_paths.values())) + [None]
             variables = {}
             for variable in objects:

@@ -48,23 +48,23 @@ impl Provenance {
             .collect()
     }
 
-    /// What a BTF says, whatever base it is on.
+    /// What a BTF says, whatever base it is on. Where several were merged that say different things, it says nothing of that.
     pub fn of(btf: &[u8]) -> Self {
         let mut found = Self::default();
         let Ok(header) = Header::parse(btf) else { return found };
         let strings = header.range("strings", header.string_offset, header.string_length, btf.len());
         let Some(strings) = strings.ok().and_then(|range| btf.get(range)) else { return found };
-        for string in strings.split(|&byte| byte == 0) {
-            let value = |key| string.strip_prefix(key).and_then(|value| std::str::from_utf8(value).ok());
-            if let Some(id) = value(BUILD_ID) {
-                found.build_id = Some(id.to_owned());
-            } else if let Some(module) = value(MODULE) {
-                found.module = Some(module.to_owned());
-            } else if let Some((crc, length)) = value(BASE).and_then(|base| base.split_once(',')) {
-                found.base =
-                    crc.parse().ok().zip(length.parse().ok()).map(|(crc, length)| Checksum { crc, length });
-            }
-        }
+        let only = |key: &[u8]| {
+            let mut values = strings.split(|&byte| byte == 0).filter_map(|string| string.strip_prefix(key));
+            let first = values.next()?;
+            values.all(|other| other == first).then(|| std::str::from_utf8(first).ok())?
+        };
+        found.build_id = only(BUILD_ID).map(str::to_owned);
+        found.module = only(MODULE).map(str::to_owned);
+        found.base = only(BASE).and_then(|base| {
+            let (crc, length) = base.split_once(',')?;
+            Some(Checksum { crc: crc.parse().ok()?, length: length.parse().ok()? })
+        });
         found
     }
 }

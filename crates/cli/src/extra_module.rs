@@ -5,8 +5,9 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use btfkit_btf::check::{self, Profile};
+use btfkit_btf::check::{self, Profile, Version};
 use btfkit_btf::provenance::{Checksum, Provenance};
+use btfkit_btf::sanitize::sanitize;
 use btfkit_btf::{Btf, Kind};
 use btfkit_encode::atomic_file::atomic_write;
 use btfkit_encode::object::Object;
@@ -76,8 +77,9 @@ struct Module {
 pub(crate) fn run(arguments: &Arguments) -> crate::Outcome {
     let kernel = release(arguments)?;
     let base = read_btf(&arguments.base)?;
-    let side = read_btf(&arguments.side_file)?;
-    let variables = count_variables(arguments, &base, &side)?;
+    let given = read_btf(&arguments.side_file)?;
+    let variables = count_variables(arguments, &base, &given)?;
+    let side = as_kernel_takes_it(given, &base, &kernel)?;
     let mut module = Module {
         name: arguments.name.clone(),
         kernel,
@@ -141,6 +143,18 @@ fn read_btf(path: &Path) -> Result<Vec<u8>, Box<dyn std::error::Error>> {
     Ok(object.section_data(section.index)?.into_owned())
 }
 
+/// The side file without what the kernel of this release does not know (before 5.16 the tags that say what it was made of), for
+/// which the kernel would refuse all of it.
+fn as_kernel_takes_it(
+    side: Vec<u8>,
+    base: &[u8],
+    kernel: &str,
+) -> Result<Vec<u8>, Box<dyn std::error::Error>> {
+    let Ok(version) = kernel.parse::<Version>() else { return Ok(side) };
+    let sanitized = sanitize(&Btf::parse_split(&side[..], Arc::new(Btf::parse(base)?))?, version)?;
+    Ok(if sanitized.changes.is_empty() { side } else { sanitized.bytes })
+}
+
 /// Makes sure that the kernel would take the side file on this base, and that there is something in it.
 fn count_variables(
     arguments: &Arguments,
@@ -155,10 +169,15 @@ fn count_variables(
     if check::check(side, None, Profile::Vmlinux).is_clean() {
         return Err(format!("{side_name}: stands on no base; make it by `encode --only-vars`").into());
     }
-    if let Some(told) = Provenance::of(side).base
-        && told != Checksum::of_btf(base.bytes())
-    {
-        let own = Checksum::of_btf(base.bytes());
+    let provenance = Provenance::of(side);
+    if let Some(module) = provenance.module {
+        return Err(format!(
+            "{side_name}: was made of module {module}; only the kernel's own variables can be carried (give it to `btfkit debug` as it is)"
+        )
+        .into());
+    }
+    let own = Checksum::of_btf(base.bytes());
+    if let Some(told) = provenance.base.filter(|told| *told != own) {
         return Err(format!(
             "{side_name}: made for another kernel? The base that it was made on has the cksum {} {}, {base_name} {} {}",
             told.crc, told.length, own.crc, own.length

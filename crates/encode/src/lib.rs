@@ -220,7 +220,7 @@ pub fn encode(
     // Nothing of it is needed to sort, when memory is at its highest.
     drop((collected, settled, selection, choices));
     watch.lap("emit", &mut report);
-    let bytes = output::finish(bytes, options)?;
+    let bytes = output::finish(bytes, options, threads)?;
     let btf = output::view(bytes.as_slice(), options)?;
     watch.lap("sort", &mut report);
     wrong_base::refuse(main, &btf, options.base.as_ref())?;

@@ -155,7 +155,7 @@ pub fn write(facts: &Facts<'_>) -> Result<Vec<u8>> {
 }
 
 /// Merges duplicates and sorts by name.
-pub fn finish(bytes: Vec<u8>, options: &Options) -> Result<Vec<u8>> {
+pub fn finish(bytes: Vec<u8>, options: &Options, threads: usize) -> Result<Vec<u8>> {
     let raw = view(bytes, options)?;
     if let Some(base) = &options.base {
         // The base has most of it: only what is left is worth sorting.
@@ -163,7 +163,7 @@ pub fn finish(bytes: Vec<u8>, options: &Options) -> Result<Vec<u8>> {
         let unique = view(unique.rewrite(&raw)?.builder.finish()?, options)?;
         return Ok(order::permute(&unique, &order::by_name(&unique)?)?.bytes);
     }
-    let (unique, order) = both(options.threads, || dedup::deduplicate(&raw), || order::by_name(&raw));
+    let (unique, order) = both(threads, || dedup::deduplicate(&raw), || order::by_name(&raw));
     let (unique, mut order) = (unique?, order?);
     order.retain(|&id| unique.representative(id) == id);
     Ok(order::permute_merged(&raw, &order, |id| unique.representative(id))?.bytes)

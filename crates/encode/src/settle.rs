@@ -159,6 +159,9 @@ impl Settled {
         if self.members.contains(record, world.0 as usize) {
             return world;
         }
+        if self.worlds.len() > MOST_WORLDS_ASKED {
+            return World(first as u32);
+        }
         let ours = &self.worlds[world.0 as usize];
         let agrees = |other: &usize| {
             let theirs = &self.worlds[*other];

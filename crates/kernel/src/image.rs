@@ -72,8 +72,9 @@ impl Image {
             while at < part.end {
                 let length = (part.end - at).min((PIECE + overlap) as u64);
                 piece.resize(length as usize, 0);
-                missing += read_what_is_there(memory, at, &mut piece).missing;
-                if look(at, &piece).is_break() {
+                let was = read_what_is_there(memory, at, &mut piece);
+                missing += was.missing;
+                if was.is_mapped && look(at, &piece).is_break() {
                     return missing;
                 }
                 at += PIECE as u64;
@@ -86,7 +87,7 @@ impl Image {
 /// What was there to read.
 pub(crate) struct WasThere {
     pub(crate) is_mapped: bool,
-    /// Pages that are mapped, but not in the dump.
+    /// Pages among the first [`PIECE`] bytes that are mapped, but not in the dump.
     missing: usize,
 }
 
@@ -102,7 +103,7 @@ pub(crate) fn read_what_is_there(memory: &Memory, start: u64, piece: &mut [u8]) 
         while at < end {
             let next = end.min(at + PAGE as usize - (start as usize).wrapping_add(at) % PAGE as usize);
             let read = memory.read(VirtualAddress(start + at as u64), &mut piece[at..next]);
-            was.missing += usize::from(read.is_err());
+            was.missing += usize::from(at < PIECE && read.is_err());
             at = next;
         }
     }

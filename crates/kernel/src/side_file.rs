@@ -15,8 +15,6 @@ use crate::error::{Error, Result};
 use crate::symbols::{Symbols, modules};
 use crate::types::TypeSource;
 
-/// `NT_GNU_BUILD_ID`.
-const BUILD_ID: u32 = 3;
 /// Longest section of notes that is believed, in bytes: kernels have a few hundred.
 const LONGEST_NOTES: u64 = 64 << 10;
 
@@ -89,6 +87,6 @@ pub(crate) fn build_id(memory: &Memory, symbols: Option<&Symbols>) -> Option<Str
     let length = stop.checked_sub(start).filter(|&length| length <= LONGEST_NOTES)?;
     let bytes = memory.bytes(VirtualAddress(start), length as usize).ok()?;
     let notes = btfkit_vmcore::Note::parse(&bytes, memory.byte_order());
-    let found = notes.iter().find(|note| note.name == b"GNU" && note.kind == BUILD_ID)?;
+    let found = notes.iter().find(|note| note.name == b"GNU" && note.kind == modules::NT_GNU_BUILD_ID)?;
     Some(hexadecimal(&found.content))
 }

@@ -1,11 +1,13 @@
 //! Values: a type, and where its bytes are. Nothing is read before it is asked for.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use btfkit_btf::{Btf, TypeId};
 use btfkit_vmcore::{Error as MemoryError, Memory, VirtualAddress};
 
 use crate::ctype::{CType, Shape};
+use crate::types::MOST_NESTED;
 
 /// A value.
 #[derive(Clone, Debug)]
@@ -73,9 +75,6 @@ pub struct Field {
     /// Its width in bits if it is a bit-field, else 0.
     pub bitfield_size: u32,
 }
-
-/// Anonymous aggregates inside each other go no deeper.
-const DEEPEST: usize = 32;
 
 impl Value {
     /// A value in memory.
@@ -214,11 +213,15 @@ impl Value {
 
 /// Finds a member, also in anonymous aggregates.
 pub fn field(btf: &Arc<Btf<'static>>, id: TypeId, name: &[u8]) -> Option<Field> {
-    find_field(btf, id, name, 0)
+    find_field(btf, id, name, &mut HashSet::new())
 }
 
-fn find_field(btf: &Arc<Btf<'static>>, id: TypeId, name: &[u8], depth: usize) -> Option<Field> {
-    let ty = btf.skip_modifiers(id).ok().filter(|ty| ty.kind().is_aggregate() && depth < DEEPEST)?;
+/// `seen` has the aggregates that were looked into: each is, once.
+fn find_field(btf: &Arc<Btf<'static>>, id: TypeId, name: &[u8], seen: &mut HashSet<TypeId>) -> Option<Field> {
+    let ty = btf.skip_modifiers(id).ok().filter(|ty| ty.kind().is_aggregate())?;
+    if seen.len() == MOST_NESTED || !seen.insert(ty.id()) {
+        return None;
+    }
     ty.members().find_map(|member| {
         let bit_offset = u64::from(member.bit_offset);
         match ty.string(member.name) {
@@ -228,7 +231,7 @@ fn find_field(btf: &Arc<Btf<'static>>, id: TypeId, name: &[u8], depth: usize) ->
                 bitfield_size: u32::from(member.bitfield_size),
             }),
             b"" => {
-                let inner = find_field(btf, member.type_id, name, depth + 1)?;
+                let inner = find_field(btf, member.type_id, name, seen)?;
                 Some(Field { bit_offset: inner.bit_offset + bit_offset, ..inner })
             }
             _ => None,

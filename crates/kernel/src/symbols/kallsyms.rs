@@ -25,6 +25,8 @@ pub(super) const MOST_SYMBOLS: u32 = 1 << 22;
 const LONGEST_NAME: usize = 512;
 /// Longest stream of names, in bytes: ten times that of the largest kernels.
 const LONGEST_NAMES: u64 = 32 << 20;
+/// Bytes that are read of streams of names before it is given up to find the right one.
+const MOST_TRIED: u64 = 4 << 30;
 /// Longest text of all names, in bytes.
 const LONGEST_TEXT: usize = 64 << 20;
 
@@ -44,17 +46,28 @@ pub(super) struct Places {
 pub(super) fn read(memory: &Memory) -> Result<Symbols> {
     let info = memory.dump().vmcoreinfo().ok_or(Error::NoSymbols { reason: "there is no VMCOREINFO" })?;
     if let Some(places) = Places::named(memory, info)? {
-        return read_at(memory, &places);
+        return read_at(memory, &[places]);
     }
     let stext =
         info.symbol("_stext").ok_or(Error::NoSymbols { reason: "VMCOREINFO has no SYMBOL(_stext)" })?;
     let found = scan::places(memory, stext);
-    let found = found.iter().find_map(|places| read_at(memory, places).ok());
+    let mut left = MOST_TRIED;
+    let is_left = |alike: &&Vec<Places>| {
+        let names = alike.first().map_or(0, |places| places.tokens.0.saturating_sub(places.names.0));
+        let rest = left.checked_sub(names.min(LONGEST_NAMES));
+        left = rest.unwrap_or(0);
+        rest.is_some()
+    };
+    let found = found.iter().take_while(is_left).find_map(|alike| read_at(memory, alike).ok());
     found
         .ok_or(Error::NoSymbols { reason: "VMCOREINFO does not say where kallsyms is, and it was not found" })
 }
 
-fn read_at(memory: &Memory, places: &Places) -> Result<Symbols> {
+/// Reads the names at these places, which differ in where the addresses are, and takes the addresses that go with `_stext`.
+fn read_at(memory: &Memory, alike: &[Places]) -> Result<Symbols> {
+    let Some(places) = alike.first() else {
+        return Err(Error::NoSymbols { reason: "there is no place to look for them" });
+    };
     let tokens = tokens(memory, places)?;
     // Names end before the table of tokens in every kernel; the markers between are not read.
     let length = places.tokens.0.saturating_sub(places.names.0);
@@ -71,8 +84,12 @@ fn read_at(memory: &Memory, places: &Places) -> Result<Symbols> {
             text.as_bytes().get(start..start + usize::from(entry.length)) == Some(b"_stext")
         };
         let Some(stext) = entries.iter().position(is_stext) else { continue };
-        if set_addresses(memory, places, stext, &mut entries)? {
-            return Ok(Symbols::new(text, entries));
+        for places in alike {
+            match set_addresses(memory, places, stext, &mut entries) {
+                Ok(true) => return Ok(Symbols::new(text, entries)),
+                Err(error) if alike.len() == 1 => return Err(error),
+                Ok(false) | Err(_) => {}
+            }
         }
     }
     Err(Error::BrokenTable { what: "kallsyms", address: places.names })

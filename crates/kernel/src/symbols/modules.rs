@@ -28,7 +28,7 @@ const LONGEST: u32 = 4 << 20;
 /// Size in bytes of the build ID that `struct module` has room for (`BUILD_ID_SIZE_MAX`).
 const BUILD_ID_SIZE: usize = 20;
 /// The type of a note with a build ID.
-const NT_GNU_BUILD_ID: u32 = 3;
+pub(crate) const NT_GNU_BUILD_ID: u32 = 3;
 /// Bytes of a part of a module that are looked through for its build ID, at most.
 const MOST_MEMORY: u64 = 64 << 20;
 /// Size in bytes of an `Elf64_Sym`.
@@ -54,20 +54,23 @@ pub(crate) fn read(memory: &Memory, head: VirtualAddress, btf: &Btf<'_>) -> Vec<
     modules
 }
 
-/// The build ID of the loaded module of this name in the list `modules`, whose head is given, in hexadecimal: the kernel's copy (since Linux 5.14, with
-/// `CONFIG_STACKTRACE_BUILD_ID`), or the note itself, which is among the module's read-only data. `None` of it all if no such
-/// module is loaded.
+/// The build ID of the loaded module of this name in the list `modules`, whose head is given, in hexadecimal: the kernel's copy
+/// (since Linux 5.14, with `CONFIG_STACKTRACE_BUILD_ID`), or the note itself, which is among the module's read-only data.
+/// `None` of it all if no such module is loaded; `Some(None)` also where the list cannot be followed to its end.
 pub(crate) fn build_id(
     memory: &Memory,
     head: VirtualAddress,
     btf: &Btf<'_>,
     wanted: &str,
 ) -> Option<Option<String>> {
-    let (list, name) = (member_offset(btf, "module", "list")?, member_offset(btf, "module", "name")?);
-    let mut node = memory.pointer(head).ok()?;
+    let offsets = (member_offset(btf, "module", "list"), member_offset(btf, "module", "name"));
+    let (Some(list), Some(name)) = offsets else { return Some(None) };
+    let mut node = head;
     for _ in 0..MOST_MODULES {
-        if node == head || node.0 == 0 {
-            break;
+        match memory.pointer(node) {
+            Ok(next) if next == head => return None,
+            Ok(next) if next.0 != 0 => node = next,
+            _ => break,
         }
         let at = |offset: u64| VirtualAddress(node.0.wrapping_sub(list).wrapping_add(offset));
         if memory.c_string(at(name), 56).is_ok_and(|found| found == wanted.as_bytes()) {
@@ -81,9 +84,8 @@ pub(crate) fn build_id(
             });
             return Some(id.map(|id| hexadecimal(&id)));
         }
-        node = memory.pointer(node).ok()?;
     }
-    None
+    Some(None)
 }
 
 /// Where a part of a module is: its base and size are at these offsets.

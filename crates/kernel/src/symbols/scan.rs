@@ -18,12 +18,16 @@ const DIGITS: &[u8; 20] = b"0\x001\x002\x003\x004\x005\x006\x007\x008\x009\0";
 const TOKENS: usize = 16 << 10;
 /// Longest stretch of bytes from the number of names to the tokens.
 const NAMES: u64 = 32 << 20;
+/// Places that are believed, and tables of tokens that are looked around, at most: no kernel has more than one of these.
+const MOST_PLACES: usize = 1 << 16;
+const MOST_TABLES: usize = 16;
 /// Fewer names than this no kernel has.
 const FEWEST_SYMBOLS: u32 = 1000;
 
-/// The places that the tables may be at: each has to be tried.
-pub(super) fn places(memory: &Memory, stext: VirtualAddress) -> Vec<Places> {
+/// The places that the tables may be at, those with the same names together: each has to be tried.
+pub(super) fn places(memory: &Memory, stext: VirtualAddress) -> Vec<Vec<Places>> {
     let mut found = Vec::new();
+    let mut tables = 0;
     let mut piece = vec![0; PIECE + TOKENS];
     for offset in (0..REACH).step_by(PIECE) {
         let start = stext.0.wrapping_add(offset);
@@ -36,7 +40,10 @@ pub(super) fn places(memory: &Memory, stext: VirtualAddress) -> Vec<Places> {
             if at >= PIECE {
                 break;
             }
-            if let Some(tokens) = Tokens::around(&piece, start, at) {
+            if tables < MOST_TABLES
+                && let Some(tokens) = Tokens::around(&piece, start, at)
+            {
+                tables += 1;
                 found.extend(tokens.places(memory, stext));
             }
             at += 1;
@@ -81,7 +88,7 @@ impl Tokens {
     }
 
     /// Where the other tables are.
-    fn places(&self, memory: &Memory, stext: VirtualAddress) -> Vec<Places> {
+    fn places(&self, memory: &Memory, stext: VirtualAddress) -> Vec<Vec<Places>> {
         let order = memory.byte_order();
         let mut found = Vec::new();
         let mut piece = vec![0; PIECE];
@@ -96,9 +103,9 @@ impl Tokens {
                 let names = start + offset as u64 + 8;
                 // A name takes three bytes at least: its length, its kind, itself.
                 let room = self.tokens.saturating_sub(names) / 3;
-                if rest == 0 && (FEWEST_SYMBOLS..=MOST_SYMBOLS).contains(&number) && u64::from(number) <= room
-                {
-                    found.extend(self.with_names(memory, stext, names, number));
+                let is_count = rest == 0 && (FEWEST_SYMBOLS..=MOST_SYMBOLS).contains(&number);
+                if is_count && u64::from(number) <= room && found.len() < MOST_PLACES {
+                    found.push(self.with_names(memory, stext, names, number));
                 }
             }
         }

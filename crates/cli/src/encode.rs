@@ -61,7 +61,7 @@ pub(crate) struct Arguments {
     #[arg(long)]
     function_statics: bool,
 
-    /// Write variables only, and types that only they use: a side file for the kernel whose BTF is --base
+    /// Write variables only, and types that only they use: a side file for the kernel whose BTF is --base, or for a module of it
     #[arg(long, requires = "base")]
     only_vars: bool,
 

@@ -2,7 +2,10 @@
 //!
 //! Notes do not say whose they are. The kernel's own copy of each, `crash_notes`, is a per-CPU variable, and tells: a note
 //! with the same content is that processor's. Where the kernel has not written any (QEMU's dumps, those of hypervisors) all
-//! processors have a note, and they come in their order.
+//! processors have a note, and they come in their order; so do notes that no copy is the same as, among the processors that
+//! are left.
+
+use std::collections::HashSet;
 
 use btfkit_vmcore::{PrStatus, VirtualAddress, register_name, register_names};
 
@@ -36,7 +39,7 @@ impl Registers {
 /// The registers of all processors whose are known, in the order of their numbers.
 ///
 /// # Errors
-/// There are none, or those of a running kernel are asked for.
+/// The dump has no registers, or the kernel is running.
 pub fn registers(kernel: &Kernel) -> Result<Vec<Registers>> {
     let dump = kernel.memory().dump();
     if dump.is_live() {
@@ -48,27 +51,31 @@ pub fn registers(kernel: &Kernel) -> Result<Vec<Registers>> {
     }
     let own = of_the_kernel(kernel);
     let notes: Vec<PrStatus> = dump.registers().collect();
-    let mut found: Vec<(u64, PrStatus)> = if notes.is_empty() {
-        own
-    } else {
-        let of = |note: &PrStatus| own.iter().find(|(_, own)| own == note).map(|(cpu, _)| *cpu);
-        let known: Vec<Option<u64>> = notes.iter().map(of).collect();
-        if known.iter().any(Option::is_some) {
-            known.into_iter().zip(notes).filter_map(|(cpu, note)| Some((cpu?, note))).collect()
-        } else {
-            (0..).zip(notes).collect()
-        }
-    };
+    let found = if notes.is_empty() { own } else { assigned(notes, own) };
     kernel.memory().check_interrupt().map_err(crate::error::of("registers"))?;
     if found.is_empty() {
         return Err(Error::NoRegisters { reason: "the dump has no notes of them" });
     }
-    found.sort_by_key(|(cpu, _)| *cpu);
     let named = |(cpu, status): (u64, PrStatus)| Registers {
         cpu,
         values: names.iter().copied().zip(status.registers).collect(),
     };
     Ok(found.into_iter().map(named).collect())
+}
+
+/// Whose each note is, by the kernel's own copies, in the order of the processors.
+fn assigned(notes: Vec<PrStatus>, mut own: Vec<(u64, PrStatus)>) -> Vec<(u64, PrStatus)> {
+    let mut of = |note: &PrStatus| {
+        let at = own.iter().position(|(_, own)| own == note)?;
+        Some(own.remove(at).0)
+    };
+    let known: Vec<Option<u64>> = notes.iter().map(&mut of).collect();
+    let taken: HashSet<u64> = known.iter().copied().flatten().collect();
+    let mut free = (0..).filter(|cpu| !taken.contains(cpu));
+    let cpus = known.into_iter().map(|cpu| cpu.or_else(|| free.next()));
+    let mut found: Vec<_> = cpus.zip(notes).filter_map(|(cpu, note)| Some((cpu?, note))).collect();
+    found.sort_by_key(|(cpu, _)| *cpu);
+    found
 }
 
 /// What the kernel wrote into `crash_notes` of each processor.
@@ -101,4 +108,28 @@ pub(crate) fn default_processor(kernel: &Kernel) -> u64 {
         u64::try_from(value.to_number(kernel.memory()).ok()?).ok()
     };
     number("panic_cpu.counter").or_else(|| number("crashing_cpu")).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whose the notes are, each known by its process: those of the dump, and the kernel's copies by processor.
+    fn pids(notes: &[u32], own: &[(u64, u32)]) -> Vec<(u64, u32)> {
+        let status = |pid: u32| PrStatus { pid, registers: vec![7] };
+        let notes = notes.iter().map(|pid| status(*pid)).collect();
+        let own = own.iter().map(|(cpu, pid)| (*cpu, status(*pid))).collect();
+        assigned(notes, own).into_iter().map(|(cpu, note)| (cpu, note.pid)).collect()
+    }
+
+    #[test]
+    fn each_note_is_one_processors_and_none_is_lost() {
+        assert_eq!(pids(&[10, 20], &[]), [(0, 10), (1, 20)]);
+        assert_eq!(pids(&[10, 20], &[(0, 20), (3, 10)]), [(0, 20), (3, 10)]);
+        // Idle ones are alike.
+        assert_eq!(pids(&[0, 0, 10], &[(0, 10), (1, 0), (2, 0)]), [(0, 10), (1, 0), (2, 0)]);
+        assert_eq!(pids(&[0, 0], &[(0, 0)]), [(0, 0), (1, 0)]);
+        // What the kernel did not write down.
+        assert_eq!(pids(&[10, 20, 30], &[(0, 20)]), [(0, 20), (1, 10), (2, 30)]);
+    }
 }

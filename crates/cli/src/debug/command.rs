@@ -37,7 +37,7 @@ pub(super) const COMMANDS: [Command; 18] = [
         names: &["whatis"],
         usage: "EXPR|TYPE",
         about: "print the type of an expression",
-        more: "Reads no memory, so that pointers may lead anywhere.\n\nwhatis init_task.mm->owner\n",
+        more: "Reads no values, so that pointers may lead anywhere.\n\nwhatis init_task.mm->owner\n",
         run: print::whatis,
     },
     Command {

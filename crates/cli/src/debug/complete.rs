@@ -1,6 +1,6 @@
 //! What could stand where the cursor is: commands, members of what stands before a dot, tags, registers, names.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use btfkit_btf::Kind;
 use btfkit_kernel::expression::{Scope, type_of, type_of_value};
@@ -11,8 +11,6 @@ use super::command;
 
 /// Names that are offered, at most.
 const MOST: usize = 500;
-/// Anonymous aggregates inside each other go no deeper.
-const DEEPEST: usize = 16;
 /// What looks like a function, and which argument of it is a member of the one before it.
 const CALLS: [(&str, Option<usize>); 11] = [
     ("list", Some(2)),
@@ -30,11 +28,15 @@ const CALLS: [(&str, Option<usize>); 11] = [
 
 /// Where the word at the end of the line begins, and what it could be.
 pub(super) fn names(scope: Scope<'_>, line: &str) -> (usize, Vec<String>) {
-    let start = line.rfind(|next| !is_name(next)).map_or(0, |at| at + 1);
-    let (before, word) = line.split_at(start);
+    let (before, word) = split_name(line);
     let mut names = candidates(scope, before, word);
     names.retain(|name| name.starts_with(word));
-    (start, names.into_iter().take(MOST).collect())
+    (before.len(), names.into_iter().take(MOST).collect())
+}
+
+/// What stands before the name at the end, and that name, which may be empty.
+fn split_name(text: &str) -> (&str, &str) {
+    text.split_at(text.trim_end_matches(is_name).len())
 }
 
 fn is_name(next: char) -> bool {
@@ -80,8 +82,7 @@ fn candidates(scope: Scope<'_>, before: &str, word: &str) -> BTreeSet<String> {
         return ctype.map_or_else(BTreeSet::new, |ctype| members(&ctype));
     }
     if let Some(module) = expression.strip_suffix(':') {
-        let module = &module[module.rfind(|next| !is_name(next)).map_or(0, |at| at + 1)..];
-        return of_module(scope, module);
+        return of_module(scope, split_name(module).1);
     }
     // All names of a kernel help nobody.
     if word.is_empty() { BTreeSet::new() } else { all(scope, word) }
@@ -101,8 +102,7 @@ fn selection(text: &str) -> Option<(&str, &str)> {
 /// `list(modules, struct module, `: the type in the argument before, and the path up to the last dot.
 fn argument(text: &str) -> Option<(&str, &str)> {
     let open = unclosed(text)?;
-    let name = &text[..open];
-    let name = &name[name.rfind(|next| !is_name(next)).map_or(0, |at| at + 1)..];
+    let (_, name) = split_name(&text[..open]);
     let arguments = split_arguments(&text[open + 1..]);
     let (_, wanted) = CALLS.iter().find(|(call, _)| *call == name)?;
     let last = (*wanted)?;
@@ -213,13 +213,16 @@ fn target(ctype: &CType) -> CType {
 fn members(ctype: &CType) -> BTreeSet<String> {
     let Shape::Aggregate(btf, id) = target(ctype).shape() else { return BTreeSet::new() };
     let mut names = BTreeSet::new();
-    let mut open = vec![(id, 0)];
-    while let Some((id, depth)) = open.pop() {
+    // Each type once: in broken BTF anonymous ones may contain each other in any way.
+    let (mut open, mut seen) = (vec![id], HashSet::new());
+    while let Some(id) = open.pop() {
         let Ok(ty) = btf.skip_modifiers(id) else { continue };
+        if !seen.insert(ty.id()) {
+            continue;
+        }
         for member in ty.members() {
             match ty.string(member.name) {
-                b"" if depth < DEEPEST => open.push((member.type_id, depth + 1)),
-                b"" => {}
+                b"" => open.push(member.type_id),
                 name => {
                     names.insert(String::from_utf8_lossy(name).into_owned());
                 }
@@ -270,6 +273,40 @@ fn all(scope: Scope<'_>, word: &str) -> BTreeSet<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use btfkit_btf::{Btf, Builder, ByteOrder, Member};
+    use std::sync::Arc;
+
+    #[test]
+    fn a_name_begins_behind_what_is_none() {
+        for (text, before, name) in [
+            ("p init_ta", "p ", "init_ta"),
+            ("p \u{e9}init", "p \u{e9}", "init"),
+            ("\u{e9}", "\u{e9}", ""),
+            ("a1", "", "a1"),
+            ("", "", ""),
+        ] {
+            assert_eq!(split_name(text), (before, name));
+        }
+        assert_eq!(argument("\u{e9}offsetof(struct list_head, ne"), Some(("struct list_head", "ne")));
+        assert_eq!(argument("\u{e9}(struct list_head, ne"), None);
+    }
+
+    #[test]
+    fn anonymous_members_are_followed_once() {
+        let mut builder = Builder::new(ByteOrder::NATIVE);
+        let (inner, none) = (builder.string(b"inner"), builder.string(b""));
+        let int = builder.int(inner, 4, btfkit_btf::IntEncoding::signed(32));
+        let mut ty = builder
+            .aggregate(Kind::Struct, none, 4, &[Member { name: inner, type_id: int, ..Member::default() }])
+            .unwrap();
+        // Each has the one before it a hundred times.
+        for _ in 0..10 {
+            let members = [Member { name: none, type_id: ty, ..Member::default() }; 100];
+            ty = builder.aggregate(Kind::Union, none, 4, &members).unwrap();
+        }
+        let btf = Arc::new(Btf::parse(builder.finish().unwrap()).unwrap());
+        assert_eq!(members(&CType::Btf(btf, ty)), BTreeSet::from(["inner".to_owned()]));
+    }
 
     #[test]
     fn a_dot_applies_to_the_postfix_expression_before_it() {

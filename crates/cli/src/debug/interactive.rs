@@ -55,7 +55,7 @@ fn answer(session: &Session, interrupt: &Interrupt, line: &str) {
     // One that came while nothing ran.
     interrupt.take();
     let outcome = command::run(session, line);
-    let shown = session.output.finish(&session.kernel);
+    let shown = session.output.finish();
     // In a pager it may come when all is done.
     if interrupt.take() && (outcome.is_err() || shown.is_err()) {
         anstream::eprintln!("interrupted");

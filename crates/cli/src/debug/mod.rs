@@ -37,7 +37,7 @@ pub(crate) struct Arguments {
     #[arg(required = true, value_name = "DUMP")]
     dump: Vec<PathBuf>,
 
-    /// BTF of variables for this kernel: raw, or the section .BTF of an ELF file; may be repeated
+    /// BTF of variables of this kernel or of one of its modules: raw, or the section .BTF of an ELF file; may be repeated
     #[arg(long, value_name = "FILE")]
     btf: Vec<PathBuf>,
 
@@ -136,5 +136,10 @@ impl Session {
     /// Prints a part of an answer.
     fn put(&self, text: &str) -> crate::Outcome {
         self.output.put(&self.kernel, text)
+    }
+
+    /// Shows now what was printed: the next part may be long in coming.
+    fn show(&self) -> crate::Outcome {
+        self.output.show()
     }
 }

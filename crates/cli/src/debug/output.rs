@@ -1,7 +1,8 @@
 //! Where answers go: to standard output, or at the prompt, once they are longer than the screen, through a pager.
 //!
-//! What fits on the screen is held back until the command ends or the screen is full. A pager that is left before it has read
-//! everything breaks the pipe, which ends the command.
+//! What fits on the screen is held back until the command ends or the screen is full; a command that looks for something shows
+//! it before, and a pager gets that once more, so that it has everything. A pager that is left before it has read everything
+//! breaks the pipe, which ends the command. On a terminal without a size nothing is held back.
 
 use std::cell::RefCell;
 use std::io::{ErrorKind, IsTerminal, Write};
@@ -23,12 +24,18 @@ pub(super) struct Output {
 
 #[derive(Debug)]
 enum State {
-    /// This much is held back.
-    Held(String),
+    /// This much is not with a pager, and so many bytes of it are on the screen already.
+    Held(String, usize),
     /// A pager reads.
     Paged(Child, ChildStdin),
     /// The pager was left.
     Left,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self::Held(String::new(), 0)
+    }
 }
 
 /// A pager.
@@ -76,7 +83,7 @@ impl Pager {
 impl Output {
     /// Standard output as it is.
     pub(super) fn straight() -> Self {
-        Self { pager: RefCell::new(None), state: RefCell::new(State::Held(String::new())) }
+        Self { pager: RefCell::new(None), state: RefCell::default() }
     }
 
     /// Through a pager, where a person sits at both ends.
@@ -96,18 +103,23 @@ impl Output {
         kernel.memory().check_interrupt()?;
         let Some(pager) = self.pager.borrow().clone() else { return write(kernel, text) };
         let mut state = self.state.borrow_mut();
-        if let State::Held(held) = &mut *state {
+        if let State::Held(held, shown) = &mut *state {
             held.push_str(text);
-            if !fills_screen(held) {
+            let fills = terminal_size::terminal_size()
+                .map(|(width, height)| fills_screen(held, usize::from(width.0), usize::from(height.0)));
+            if fills == Some(false) {
                 return Ok(());
             }
-            let text = std::mem::take(held);
+            let (text, shown) = (std::mem::take(held), std::mem::take(shown));
+            if fills.is_none() {
+                return write(kernel, &text[shown..]);
+            }
             match pager.run() {
                 Ok((child, input)) => *state = State::Paged(child, input),
                 // There is none on this machine.
                 Err(_) => {
                     self.pager.replace(None);
-                    return write(kernel, &text);
+                    return write(kernel, &text[shown..]);
                 }
             }
             return feed(&mut state, &text);
@@ -115,14 +127,30 @@ impl Output {
         feed(&mut state, text)
     }
 
-    /// Shows what was held back, or waits until the pager is left.
+    /// Shows now what is held back.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub(super) fn show(&self) -> crate::Outcome {
+        if let State::Held(held, shown) = &mut *self.state.borrow_mut() {
+            let new = &held[*shown..];
+            *shown = held.len();
+            if !new.is_empty() {
+                crate::print(new)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Shows what was held back, also of a command that was interrupted, or waits until the pager is left.
     ///
     /// # Errors
     /// It cannot be written, or the pager cannot be run.
-    pub(super) fn finish(&self, kernel: &Kernel) -> crate::Outcome {
-        match self.state.replace(State::Held(String::new())) {
-            State::Held(held) => write(kernel, &held),
-            State::Left => Ok(()),
+    pub(super) fn finish(&self) -> crate::Outcome {
+        // A screenful at most.
+        self.show()?;
+        match self.state.take() {
+            State::Held(..) | State::Left => Ok(()),
             State::Paged(mut child, input) => {
                 drop(input);
                 let code = child.wait()?.code();
@@ -168,17 +196,29 @@ fn write(kernel: &Kernel, text: &str) -> crate::Outcome {
     Ok(())
 }
 
-/// Whether text takes more lines than the terminal has, the prompt's own among them.
-fn fills_screen(text: &str) -> bool {
-    let Some((width, height)) = terminal_size::terminal_size() else { return false };
-    let (width, height) = (usize::from(width.0).max(1), usize::from(height.0));
+/// Whether text takes more lines than a terminal of so many characters and lines has, the prompt's own among them.
+fn fills_screen(text: &str, width: usize, height: usize) -> bool {
     let rows = |line: &str| {
         let line = anstream::adapter::strip_str(line).to_string();
-        line.chars().count().div_ceil(width).max(1)
+        line.chars().count().div_ceil(width.max(1)).max(1)
     };
     let mut taken = 1;
     text.lines().any(|line| {
         taken += rows(line);
         taken > height
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::fills_screen;
+
+    #[test]
+    fn a_screen_is_full_when_the_prompt_has_no_line_left() {
+        assert!(!fills_screen("a\nb\n", 80, 3));
+        assert!(fills_screen("a\nb\nc\n", 80, 3));
+        // Lines that are broken take more, and colours nothing.
+        assert!(fills_screen("12345678901\nb\n", 10, 3));
+        assert!(!fills_screen("\x1b[1m1234567890\x1b[0m\nb\n", 10, 3));
+    }
 }

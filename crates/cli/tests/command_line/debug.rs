@@ -11,6 +11,25 @@ fn debug(arguments: &[&str]) -> super::Run {
     btfkit(&[&["debug", dump()], arguments].concat())
 }
 
+/// Writes an ELF core of one segment: where the kernel has it mapped, what it begins with, and how many bytes it has in all; the
+/// others are zero.
+pub(super) fn write_core(file: &std::path::Path, address: u64, content: &[u8], size: u64) {
+    const HEADERS: u64 = 64 + 56;
+    let mut bytes = b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0".to_vec();
+    // A core of x86_64, with a program header behind this one.
+    bytes.extend([4u16, 62].map(u16::to_le_bytes).concat());
+    bytes.extend(1u32.to_le_bytes());
+    bytes.extend([0u64, 64, 0].map(u64::to_le_bytes).concat());
+    bytes.extend(0u32.to_le_bytes());
+    bytes.extend([64u16, 56, 1, 64, 0, 0].map(u16::to_le_bytes).concat());
+    // PT_LOAD, at no physical address.
+    bytes.extend([1u32, 7].map(u32::to_le_bytes).concat());
+    bytes.extend([HEADERS, address, u64::MAX, size, size, 0].map(u64::to_le_bytes).concat());
+    bytes.extend_from_slice(content);
+    std::fs::write(file, bytes).unwrap();
+    std::fs::File::options().write(true).open(file).unwrap().set_len(HEADERS + size).unwrap();
+}
+
 /// The value of an expression as text.
 #[track_caller]
 fn p(expression: &str) -> String {
@@ -151,6 +170,42 @@ fn types_are_told_without_reading_memory() {
 }
 
 #[test]
+fn types_are_told_of_what_has_no_place() {
+    use btfkit_btf::{Builder, IntEncoding, Linkage, SectionEntry};
+    let dump = btfkit_vmcore::Dump::open(&[dump()]).unwrap();
+    let kernel = btfkit_kernel::Kernel::new(dump, btfkit_kernel::Options::default());
+    let mut side = Builder::split(kernel.types().unwrap().vmlinux().clone());
+    let [int, name, section] = ["int", "nowhere_at_all", ".data"].map(|name| side.string(name.as_bytes()));
+    let int = side.int(int, 4, IntEncoding::signed(32));
+    let variable = side.variable(name, int, Linkage::Static);
+    side.data_section(section, 4, &[SectionEntry { variable, offset: 0, size: 4 }]).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("side.btf");
+    std::fs::write(&file, side.finish().unwrap()).unwrap();
+    let run = |command: &str| debug(&["--btf", path(&file), "-c", command]);
+    assert_eq!(run("whatis nowhere_at_all").fine(), "int\n");
+    assert_eq!(run("p sizeof(nowhere_at_all)").fine(), "4\n");
+    run("p nowhere_at_all").fails_with(&["nowhere_at_all has no symbol"]);
+}
+
+#[test]
+fn the_last_page_of_the_address_space_is_searched_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("core");
+    let mut page = [0; 4096];
+    page[0xff0..0xff8].copy_from_slice(&0x1234_5678_9abc_def0u64.to_le_bytes());
+    write_core(&file, 0xffff_ffff_ffff_f000, &page, 4096);
+    for (start, found) in [
+        ("ffffffffffffe001", "fffffffffffffff0\n"),
+        ("fffffffffffffff0", "fffffffffffffff0\n"),
+        ("fffffffffffffff9", ""),
+    ] {
+        let command = format!("search 123456789abcdef0 {start} ffffffffffffffff");
+        assert_eq!(btfkit(&["debug", path(&file), "-c", &command]).fine(), found, "{start}");
+    }
+}
+
+#[test]
 fn structures_are_printed_as_in_crash_and_lines_may_be_expressions() {
     let run = |line: &str| debug(&["-c", line]).fine();
     assert_eq!(run("struct list_head"), run("ptype struct list_head"));
@@ -161,6 +216,11 @@ fn structures_are_printed_as_in_crash_and_lines_may_be_expressions() {
     assert_eq!(run("struct list_head &init_task.tasks"), run("p init_task.tasks"));
     assert_eq!(run("init_task.comm"), run("p init_task.comm"));
     assert_eq!((run("1 + 1"), run("/x 255")), ("2\n".into(), "0xff\n".into()));
+    assert_eq!(run("struct task_struct.pid,comm"), "pid_t\nchar [16]\n");
+    assert_eq!(run("struct task_struct.pid"), "pid_t\n");
+    let json = debug(&["--json", "-c", "struct task_struct.pid,comm"]).json();
+    assert_eq!(json[1]["type"], "char [16]");
+    debug(&["-c", "struct task_struct.pid,nope"]).fails_with(&["has no member nope"]);
     debug(&["-c", "init_task.nope"]).fails_with(&["has no member nope"]);
     debug(&["-c", "struct nope"]).fails_with(&["there is no struct nope"]);
     // Each command has its help.
@@ -199,6 +259,7 @@ fn registers_are_those_of_the_processor_that_is_meant() {
     for (command, words) in [
         ("p $nope", ["x86_64 has no register $nope"]),
         ("p $rip@7", ["no registers of processor 7, but of 0, 1"]),
+        ("p $rip@99999999999999999999", ["99999999999999999999 is no processor's number"]),
         ("regs -c 7", ["no registers of processor 7"]),
         ("regs all", ["regs -c 1"]),
         ("cpu 4711", ["there is no processor 4711"]),

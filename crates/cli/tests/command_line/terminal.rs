@@ -31,6 +31,10 @@ struct Terminal {
 
 impl Terminal {
     fn open(environment: &[(&str, &str)], arguments: &[&str]) -> Self {
+        Self::open_on(DUMP, environment, arguments)
+    }
+
+    fn open_on(dump: &str, environment: &[(&str, &str)], arguments: &[&str]) -> Self {
         let state = tempfile::tempdir().unwrap();
         let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
         grantpt(&master).unwrap();
@@ -41,7 +45,7 @@ impl Terminal {
         // Its own session, so that Ctrl-C is a signal.
         let program = program();
         let mut command = Command::new("setsid");
-        command.args(["--ctty", "--wait"]).arg(program.get_program()).args(["debug", DUMP]).args(arguments);
+        command.args(["--ctty", "--wait"]).arg(program.get_program()).args(["debug", dump]).args(arguments);
         command
             .env("TERM", "xterm")
             .env("XDG_STATE_HOME", state.path())
@@ -169,6 +173,42 @@ fn what_is_longer_than_the_screen_goes_through_the_pager_with_its_colours() {
 }
 
 #[test]
+fn what_search_finds_is_shown_before_it_ends_and_stays_when_it_is_interrupted() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("core");
+    // Zeros that take minutes.
+    let (start, size) = (0xffff_8880_0000_0000u64, 1 << 40);
+    super::debug::write_core(&file, start, &0x1234_5678_9abc_def0u64.to_le_bytes(), size);
+    let mut terminal = Terminal::open_on(super::path(&file), &[("PAGER", "sed 's/^/| /'")], &[]);
+    terminal.wait_for(PROMPT);
+    terminal.type_in(&format!("search 123456789abcdef0 {start:x} {:x}\r", start + size));
+    terminal.wait_for("\r\n");
+    terminal.wait_for(&format!("{start:016x}\r\n"));
+    terminal.type_in("\x03");
+    // Once, and then the reason why there is no more.
+    let said = terminal.wait_for(PROMPT);
+    assert!(said.contains("interrupted\r\n") && !said.contains("| "), "{said:?}");
+    assert!(!said.contains(&format!("{start:x}")), "{said:?}");
+    terminal.run("p 1");
+    terminal.leave();
+}
+
+#[test]
+fn on_a_terminal_without_a_size_nothing_is_held_back() {
+    let mut terminal = Terminal::open(&[("PAGER", "sed 's/^/| /'")], &[]);
+    terminal.wait_for(PROMPT);
+    tcsetwinsize(&terminal.master, Winsize { ws_row: 0, ws_col: 0, ws_xpixel: 0, ws_ypixel: 0 }).unwrap();
+    // So many that they take an hour.
+    terminal.type_in("p ((struct task_struct *)&init_task)[0..500000]\r");
+    terminal.wait_for("\"swapper/0\"");
+    terminal.type_in("\x03");
+    let said = terminal.wait_for(PROMPT);
+    assert!(said.contains("interrupted\r\n") && !said.contains("| "), "{said:?}");
+    terminal.run("p 1");
+    terminal.leave();
+}
+
+#[test]
 fn a_pager_that_is_left_ends_the_command() {
     let mut terminal = Terminal::open(&[("PAGER", "head -n 3")], &[]);
     terminal.wait_for(PROMPT);
@@ -204,6 +244,10 @@ fn tab_completes_commands_names_and_members_by_their_types() {
         ("p PIDTYPE_TGI\t", "PIDTYPE_TGID"),
         ("help sear\t", "search"),
         ("wha\t init_task", "struct task_struct"),
+        // What is no name ends there; the key behind it takes it back.
+        ("whatis \u{e9}\t\x7f1 + 1", "int"),
+        ("whatis \u{e9}(\t\x7f\x7f1 + 1", "int"),
+        ("whatis \u{e9}:\t\x7f\x7f1 + 1", "int"),
     ] {
         let said = terminal.run(typed);
         assert!(said.contains(expected) && !said.contains("error"), "{typed:?}: {said:?}");

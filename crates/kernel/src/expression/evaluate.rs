@@ -20,6 +20,13 @@ type Result<T> = std::result::Result<T, ExpressionError>;
 /// Elements of a range, at most.
 const LONGEST_RANGE: i128 = 1 << 20;
 
+/// What has a name.
+enum Named {
+    Variable(CType, Option<Address>),
+    /// An enumerator, a function, a symbol.
+    Other(Value),
+}
+
 pub(super) struct Evaluator<'k> {
     kernel: &'k Kernel,
     /// The processor whose per-CPU variables are meant.
@@ -53,11 +60,6 @@ impl<'k> Evaluator<'k> {
             *self.broken_off.borrow_mut() = error;
         }
         values
-    }
-
-    /// Where only types are wanted, it need not be said whose per-CPU variables are meant.
-    pub(super) fn of_some_cpu(&self) -> Self {
-        self.on(self.cpu.unwrap_or(0))
     }
 
     /// One value or several.
@@ -160,10 +162,37 @@ impl<'k> Evaluator<'k> {
         }
     }
 
-    /// A variable, an enumerator, a function, a symbol.
-    pub(super) fn name(&self, name: &str) -> Result<Value> {
+    /// The value of a variable, an enumerator, a function, a symbol.
+    fn name(&self, name: &str) -> Result<Value> {
+        let (ctype, address) = match self.named(name)? {
+            Named::Variable(ctype, address) => (ctype, address),
+            Named::Other(value) => return Ok(value),
+        };
+        let address = match address {
+            Some(Address::Global(address)) => address,
+            Some(Address::PerCpu(address)) => self.per_cpu(name, address)?,
+            None => {
+                return Err(ExpressionError::Other(format!(
+                    "{name} has no symbol: where it is, is not known{}",
+                    self.why_no_data()
+                )));
+            }
+        };
+        Ok(Value::at(ctype, address))
+    }
+
+    /// The type of what has this name, wherever it is.
+    pub(super) fn name_type(&self, name: &str) -> Result<CType> {
+        Ok(match self.named(name)? {
+            Named::Variable(ctype, _) => ctype,
+            Named::Other(value) => value.ctype,
+        })
+    }
+
+    fn named(&self, name: &str) -> Result<Named> {
         let (bare, which) = match name.rsplit_once('#') {
-            Some((bare, which)) => (bare, which.parse::<usize>().unwrap_or(1).max(1)),
+            // No kernel has as many as fit into no number.
+            Some((bare, which)) => (bare, which.parse::<usize>().unwrap_or(usize::MAX).max(1)),
             None => (name, 1),
         };
         let (module, bare) = bare.split_once(':').map_or((None, bare), |(module, bare)| (Some(module), bare));
@@ -171,30 +200,21 @@ impl<'k> Evaluator<'k> {
         let mut variables = self.kernel.variables(bare).filter(in_module).peekable();
         let is_variable = variables.peek().is_some();
         if let Some(variable) = variables.nth(which - 1) {
-            let address = match variable.address {
-                Some(Address::Global(address)) => address,
-                Some(Address::PerCpu(address)) => self.per_cpu(bare, address)?,
-                None => {
-                    return Err(ExpressionError::Other(format!(
-                        "{name} has no symbol: where it is, is not known{}",
-                        self.why_no_data()
-                    )));
-                }
-            };
-            return Ok(Value::at(variable.ctype, address));
+            return Ok(Named::Variable(variable.ctype, variable.address));
         }
         if module.is_none() && which == 1 {
-            if let Some(value) = self.declared(bare)? {
-                return Ok(value);
+            // What every kernel has, also where its BTF does not say so.
+            if let Some((ctype, address)) = self.kernel.declared(bare) {
+                return Ok(Named::Variable(ctype, Some(address)));
             }
             if let Some(found) = self.enumerator(bare).or_else(|| self.function(bare)) {
-                return Ok(found);
+                return Ok(Named::Other(found));
             }
         }
         if is_variable {
             return Err(ExpressionError::Unknown(name.to_owned()));
         }
-        self.symbol(bare, which, module).map_err(|error| match error {
+        self.symbol(bare, which, module).map(Named::Other).map_err(|error| match error {
             ExpressionError::Unknown(_) => ExpressionError::Unknown(name.to_owned()),
             other => other,
         })
@@ -203,7 +223,11 @@ impl<'k> Evaluator<'k> {
     /// `rip`, or `rip@1` of processor 1. Without a processor it is that of the one that panicked, or else of the first.
     fn register(&self, name: &str) -> Result<Value> {
         let (name, cpu) = match name.split_once('@') {
-            Some((name, cpu)) => (name, cpu.parse().ok()),
+            Some((name, cpu)) => {
+                let number = cpu.parse();
+                let no_number = |_| ExpressionError::Other(format!("{cpu} is no processor's number"));
+                (name, Some(number.map_err(no_number)?))
+            }
             None => (name, self.cpu),
         };
         let machine = self.kernel.memory().dump().machine();
@@ -251,16 +275,6 @@ impl<'k> Evaluator<'k> {
             let function = source.btf.own_named(name.as_bytes()).find(|ty| ty.kind() == Kind::Func)?;
             Some(Value::at(CType::Btf(source.btf.clone(), function.type_id()?), symbol.address))
         })
-    }
-
-    /// What every kernel has, also where its BTF does not say so.
-    fn declared(&self, name: &str) -> Result<Option<Value>> {
-        let Some((ctype, symbol)) = self.kernel.declared(name) else { return Ok(None) };
-        let address = match symbol {
-            Address::Global(address) => address,
-            Address::PerCpu(address) => self.per_cpu(name, address)?,
-        };
-        Ok(Some(Value::at(ctype, address)))
     }
 
     fn symbol(&self, name: &str, which: usize, module: Option<&str>) -> Result<Value> {

@@ -72,8 +72,8 @@ pub fn evaluate_partly<'k>(
     Ok((values, evaluator.break_off()))
 }
 
-/// The type of an expression's value, or of each of them. No memory is read, and of per-CPU variables it need not be said whose
-/// are meant.
+/// The type of an expression's value, or of each of them. Nothing is read but symbols and types; of per-CPU variables it need
+/// not be said whose are meant, and variables need no symbol.
 ///
 /// # Errors
 /// It is no expression, names what is not there, or asks of a type what it does not have.

@@ -1,4 +1,5 @@
-//! The type of an expression, from types alone: no memory is read, as C's `sizeof` evaluates nothing.
+//! The type of an expression, from symbols and types alone: no value is read and no place is needed, as C's `sizeof` evaluates
+//! nothing.
 
 use super::evaluate::{Evaluator, common, offset_of, promote, resolve};
 use super::{Binary, Expression, ExpressionError, Unary};
@@ -14,8 +15,7 @@ impl Evaluator<'_> {
         Ok(match expression {
             Expression::Number { bytes, signed, .. } => CType::Integer { bytes: *bytes, signed: *signed },
             Expression::Name(name) if name.starts_with('$') => UNSIGNED_LONG,
-            // Of all processors' variables the type is the same.
-            Expression::Name(name) => self.of_some_cpu().name(name)?.ctype,
+            Expression::Name(name) => self.name_type(name)?,
             Expression::Unary(operator, of) => self.unary_type(*operator, &self.type_of(of)?)?,
             Expression::Binary(operator, left, right) => self.binary_type(*operator, left, right)?,
             Expression::Choice(parts) => self.type_of(&parts[1])?,

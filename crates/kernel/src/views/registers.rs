@@ -34,7 +34,7 @@ fn hexadecimal<S: serde::Serializer>(value: &u64, serializer: S) -> std::result:
 /// The registers of all processors whose are in the dump.
 ///
 /// # Errors
-/// There are none.
+/// The dump has no registers, or the kernel is running.
 pub fn registers(kernel: &Kernel) -> Result<Vec<Processor>> {
     let processor = |of: crate::registers::Registers| {
         let task = expression::evaluate(kernel, &format!("*per_cpu(runqueues, {}).curr", of.cpu));

@@ -117,13 +117,15 @@ pub(in crate::debug) fn search(session: &Session, text: &str) -> crate::Outcome 
     for piece in memory.mapped(start.0..end.0) {
         let mut at = piece.start;
         while at < piece.end {
-            let page = at..piece.end.min((at | 0xfff) + 1);
+            memory.check_interrupt()?;
+            let page = at..piece.end.min((at | 0xfff).saturating_add(1));
             for place in places_of(wanted, page.clone(), memory) {
                 if found.len() == MOST_FOUND {
                     return Err(format!("it stands in more than {MOST_FOUND} places: search a part").into());
                 }
                 if !session.json {
                     session.put(&place_line(session, place))?;
+                    session.show()?;
                 }
                 found.push(place);
             }
@@ -138,7 +140,7 @@ pub(in crate::debug) fn search(session: &Session, text: &str) -> crate::Outcome 
 /// Where a number stands in a page, or a part of it; what cannot be read holds nothing.
 fn places_of(wanted: u64, part: std::ops::Range<u64>, memory: &Memory) -> Vec<VirtualAddress> {
     let order = memory.byte_order();
-    let start = part.start.next_multiple_of(8);
+    let Some(start) = part.start.checked_next_multiple_of(8) else { return Vec::new() };
     let mut bytes = [0; 4096];
     let bytes = &mut bytes[..(part.end.saturating_sub(start) / 8 * 8) as usize];
     if memory.read(VirtualAddress(start), bytes).is_err() {

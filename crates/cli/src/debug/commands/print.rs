@@ -1,4 +1,4 @@
-//! `p`, `whatis`, `ptype`.
+//! `p`, `whatis`, `ptype`, `struct`, `union`.
 
 use btfkit_btf::declaration::define;
 use btfkit_kernel::expression::{self, ExpressionError, Selection, evaluate_partly};
@@ -97,6 +97,15 @@ pub(in crate::debug) fn whatis(session: &Session, text: &str) -> crate::Outcome 
 }
 
 pub(in crate::debug) fn ptype(session: &Session, text: &str) -> crate::Outcome {
+    let (row, lines) = definition(session, text)?;
+    session.answer(&row, || lines)
+}
+
+/// A type with its members, as JSON and as lines.
+fn definition(
+    session: &Session,
+    text: &str,
+) -> Result<(serde_json::Value, String), Box<dyn std::error::Error>> {
     let ctype = match expression::type_of(&session.kernel, text) {
         Some(ctype) => ctype,
         None => expression::type_of_value(session.scope(), text)?,
@@ -118,9 +127,7 @@ pub(in crate::debug) fn ptype(session: &Session, text: &str) -> crate::Outcome {
         }
         _ => vec![ctype.to_string()],
     };
-    session.answer(&serde_json::json!({"type": ctype.to_string(), "definition": lines}), || {
-        lines.join("\n") + "\n"
-    })
+    Ok((serde_json::json!({"type": ctype.to_string(), "definition": lines}), lines.join("\n") + "\n"))
 }
 
 pub(in crate::debug) fn structure(session: &Session, text: &str) -> crate::Outcome {
@@ -143,9 +150,15 @@ fn aggregate(session: &Session, tag: &str, text: &str) -> crate::Outcome {
         return Err(format!("there is no {tag} {name}").into());
     }
     if address.trim().is_empty() {
+        let member = |member: &str| definition(session, &format!("(({tag} {name} *)0)->{member}"));
         return match members {
             None => ptype(session, &format!("{tag} {name}")),
-            Some(member) => ptype(session, &format!("(({tag} {name} *)0)->{member}")),
+            Some(members) if members.contains(',') => {
+                let each: Result<Vec<_>, _> = members.split(',').map(member).collect();
+                let (rows, lines): (Vec<_>, Vec<_>) = each?.into_iter().unzip();
+                session.answer(&rows, || lines.concat())
+            }
+            Some(one) => member(one).and_then(|(row, lines)| session.answer(&row, || lines)),
         };
     }
     let address = super::address(session, address.trim())?;

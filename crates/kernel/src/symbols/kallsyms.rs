@@ -26,7 +26,7 @@ const LONGEST_NAME: usize = 512;
 /// Longest stream of names, in bytes: ten times that of the largest kernels.
 const LONGEST_NAMES: u64 = 32 << 20;
 /// Bytes that are read of streams of names before it is given up to find the right one.
-const MOST_TRIED: u64 = 4 << 30;
+const MOST_TRIED: u64 = 1 << 30;
 /// Longest text of all names, in bytes.
 const LONGEST_TEXT: usize = 64 << 20;
 
@@ -52,15 +52,30 @@ pub(super) fn read(memory: &Memory) -> Result<Symbols> {
         info.symbol("_stext").ok_or(Error::NoSymbols { reason: "VMCOREINFO has no SYMBOL(_stext)" })?;
     let found = scan::places(memory, stext);
     let mut left = MOST_TRIED;
-    let is_left = |alike: &&Vec<Places>| {
-        let names = alike.first().map_or(0, |places| places.tokens.0.saturating_sub(places.names.0));
-        let rest = left.checked_sub(names.min(LONGEST_NAMES));
+    let mut is_left = |places: &Places| {
+        let rest = left.checked_sub(places.tokens.0.saturating_sub(places.names.0));
         left = rest.unwrap_or(0);
         rest.is_some()
     };
-    let found = found.iter().take_while(is_left).find_map(|alike| read_at(memory, alike).ok());
+    let try_at = |alike: &Vec<Places>| {
+        let are_names = begins_with_names(memory, &alike[0]) && is_left(&alike[0]);
+        are_names.then(|| read_at(memory, alike).ok()).flatten()
+    };
+    let found = found.iter().find_map(try_at);
     found
         .ok_or(Error::NoSymbols { reason: "VMCOREINFO does not say where kallsyms is, and it was not found" })
+}
+
+/// Whether what is at the place of names begins as names do. Nearly all that merely look like a number of names do not.
+fn begins_with_names(memory: &Memory, places: &Places) -> bool {
+    const FIRST: u32 = 16;
+    let length = places.tokens.0.saturating_sub(places.names.0).min(u64::from(FIRST) * LONGEST_NAME as u64);
+    let Ok(start) = memory.bytes(places.names, length as usize) else { return false };
+    let Ok(tokens) = tokens(memory, places) else { return false };
+    [true, false].into_iter().any(|long_lengths| {
+        let first = expand(&start, places.count.min(FIRST), &tokens, long_lengths);
+        first.is_some_and(|(_, entries)| entries.iter().all(|entry| entry.kind.is_ascii_alphabetic()))
+    })
 }
 
 /// Reads the names at these places, which differ in where the addresses are, and takes the addresses that go with `_stext`.

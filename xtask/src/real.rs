@@ -27,6 +27,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use tempfile::TempDir;
 
 use crate::bench;
 use crate::fixtures::{Kernel, KernelPackage, OTHER_KERNELS, Pahole, fetch_all};
@@ -74,15 +75,7 @@ pub(crate) fn run(tally: &mut Tally, btfkit: Option<&Path>) {
     if let Some(reason) = none_available(&kernels) {
         return tally.skip("real tier", &reason);
     }
-    let mut encoder = None;
-    tally.check("release build", || {
-        encoder =
-            Some(Encoder::new(btfkit.map_or_else(bench::release_build, |path| Ok(path.to_path_buf()))?));
-        Ok(String::new())
-    });
-    let (Some(encoder), Ok(folder)) = (encoder, tempfile::tempdir()) else {
-        return tally.skip("real tier", "there is no btfkit to test, or no room for its output");
-    };
+    let Some((encoder, folder)) = prepare(tally, "real tier", btfkit) else { return };
     let peers = Peers::fetch(folder.path());
     crate::kernel::check_and_dump(tally, encoder.program());
     for (package, kernel) in kernels {
@@ -107,6 +100,21 @@ pub(crate) fn run(tally: &mut Tally, btfkit: Option<&Path>) {
     println!("NOT RUN dumps of {}: only with --tier machines", others_by_name());
 }
 
+/// The btfkit to test, and a folder for its output; `what` is skipped without them.
+fn prepare(tally: &mut Tally, what: &str, btfkit: Option<&Path>) -> Option<(Encoder, TempDir)> {
+    let mut encoder = None;
+    tally.check("release build", || {
+        encoder =
+            Some(Encoder::new(btfkit.map_or_else(bench::release_build, |path| Ok(path.to_path_buf()))?));
+        Ok(String::new())
+    });
+    let prepared = encoder.zip(tempfile::tempdir().ok());
+    if prepared.is_none() {
+        tally.skip(what, "there is no btfkit to test, or no room for its output");
+    }
+    prepared
+}
+
 /// The kernel of another machine whose dump is part of every run.
 fn is_of_every_run(package: &KernelPackage) -> bool {
     package.label == "6.12-arm64"
@@ -120,15 +128,7 @@ fn others_by_name() -> String {
 
 /// The checks on dumps alone; with `all_machines`, on those of other machines alone.
 pub(crate) fn run_debug(tally: &mut Tally, btfkit: Option<&Path>, all_machines: bool) {
-    let mut encoder = None;
-    tally.check("release build", || {
-        encoder =
-            Some(Encoder::new(btfkit.map_or_else(bench::release_build, |path| Ok(path.to_path_buf()))?));
-        Ok(String::new())
-    });
-    let (Some(encoder), Ok(folder)) = (encoder, tempfile::tempdir()) else {
-        return tally.skip("dumps", "there is no btfkit to test, or no room for its output");
-    };
+    let Some((encoder, folder)) = prepare(tally, "dumps", btfkit) else { return };
     if all_machines {
         return debug::check_others(tally, |_| true, &encoder, folder.path());
     }

@@ -96,3 +96,46 @@ fn what_is_in_the_directory_is_not_written_over() {
     assert_eq!(with(&["--kernel", "6.1", "--name", "a-b", "-o", path(&output)]).code, Some(2));
     assert!(!output.exists());
 }
+
+#[test]
+fn kernels_that_do_not_know_tags_get_a_side_file_without_them() {
+    let directory = tempfile::tempdir().unwrap();
+    let (base, side) = base_and_side_file(directory.path());
+    let carried = |release: &str| {
+        let output = directory.path().join(release);
+        btfkit(&[
+            "extra-module",
+            path(&side),
+            "--base",
+            path(&base),
+            "--kernel",
+            release,
+            "-o",
+            path(&output),
+        ])
+        .fine();
+        output.join("vmlinux_btf_extra.btf")
+    };
+    let fits = |file: &Path, release: &str| {
+        btfkit(&["check", path(file), "--base", path(&base), "--kernel", release, "-q"]).code == Some(0)
+    };
+    assert!(!fits(&side, "5.15") && fits(&side, "5.16"));
+    let (old, new) = (carried("5.15.0-91-generic"), carried("5.16.0-1-amd64"));
+    assert!(fits(&old, "5.15"));
+    assert_eq!(fs::read(&new).unwrap(), fs::read(&side).unwrap());
+}
+
+#[test]
+fn a_side_file_of_a_module_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let (base, _) = base_and_side_file(directory.path());
+    let source = "__attribute__((section(\".modinfo\"), used)) static const char name[] = \"name=own\";\n\
+                  __attribute__((section(\".gnu.linkonce.this_module\"), used)) static long this_module[8]; int mine = 1;";
+    let module = compile(directory.path(), "own.ko", source, &["-g", "-c"]);
+    let side = directory.path().join("own.btf");
+    btfkit(&["encode", path(&module), "--only-vars", "--base", path(&base), "-q", "-o", path(&side)]).fine();
+    let output = directory.path().join("module");
+    btfkit(&["extra-module", path(&side), "--base", path(&base), "--kernel", "6.1", "-o", path(&output)])
+        .fails_with(&["own.btf", "was made of module own"]);
+    assert!(!output.exists());
+}

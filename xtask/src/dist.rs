@@ -1,7 +1,7 @@
 //! `cargo xtask dist`: the program as one static file.
 
-use std::path::PathBuf;
-use std::process::ExitCode;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result, bail};
 
@@ -23,7 +23,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
 }
 
 /// The program, built with the C library inside.
-pub(crate) fn static_build(profile: &str) -> Result<PathBuf> {
+fn static_build(profile: &str) -> Result<PathBuf> {
     let machine = std::env::consts::ARCH;
     // Naming the target keeps the flags away from procedural macros, which have to be shared objects.
     let target = format!("{machine}-unknown-linux-gnu");
@@ -38,6 +38,12 @@ pub(crate) fn static_build(profile: &str) -> Result<PathBuf> {
         bail!("{} asks for a dynamic linker", program.display());
     }
     Ok(program)
+}
+
+/// The program as guests get it: built quickly, and without debug information.
+pub(crate) fn stripped(to: &Path) -> Result<()> {
+    let mut strip = Command::new(command::require("strip")?);
+    command::output(strip.arg("-o").arg(to).arg(static_build("quick")?)).map(drop)
 }
 
 /// Whether an ELF file of 64 bits has a program header PT_INTERP.

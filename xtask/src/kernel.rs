@@ -20,6 +20,7 @@ use crate::command;
 use crate::fixtures::apt::Apt;
 use crate::fixtures::cache;
 use crate::machine::Machine;
+use crate::machine::root::data;
 use crate::real::have;
 use crate::verdict::Tally;
 use build::{Built, Programs};
@@ -104,11 +105,6 @@ impl Mode {
     fn configuration(self) -> String {
         format!("CONFIG_DEBUG_INFO_BTF_VARS={}\n", self.letter())
     }
-}
-
-/// What the guest is made of.
-fn data() -> PathBuf {
-    command::repository().join("xtask/data/guest")
 }
 
 /// The part of the cache for kernels of our own.

@@ -37,6 +37,21 @@ impl Header {
     /// Length in bytes of the header with the layout fields.
     pub const WITH_LAYOUT: u32 = 32;
 
+    /// Where the types, strings and layout are: offset and length.
+    pub fn sections(&self) -> [(u32, u32); 3] {
+        [
+            (self.type_offset, self.type_length),
+            (self.string_offset, self.string_length),
+            (self.layout_offset, self.layout_length),
+        ]
+    }
+
+    /// The end of the last section, in bytes from the start of the blob.
+    pub fn end(&self) -> u64 {
+        let end = |(offset, length)| u64::from(offset) + u64::from(length);
+        u64::from(self.length) + self.sections().map(end).into_iter().max().unwrap_or(0)
+    }
+
     /// Reads the header of `data`; says nothing yet about where the sections lie.
     pub fn parse(data: &[u8]) -> Result<Self> {
         let truncated = |needed: usize| Error::HeaderTruncated { needed, have: data.len() };

@@ -80,15 +80,7 @@ pub fn hexadecimal(bytes: &[u8]) -> String {
 impl Checksum {
     /// That of a BTF: from its header to the end of its last section. What an ELF section has behind that does not count.
     pub fn of_btf(btf: &[u8]) -> Self {
-        let end = Header::parse(btf).ok().and_then(|header| {
-            let sections = [
-                (header.type_offset, header.type_length),
-                (header.string_offset, header.string_length),
-                (header.layout_offset, header.layout_length),
-            ];
-            let ends = sections.map(|(offset, length)| u64::from(offset) + u64::from(length));
-            usize::try_from(u64::from(header.length) + ends.into_iter().max()?).ok()
-        });
+        let end = Header::parse(btf).ok().and_then(|header| usize::try_from(header.end()).ok());
         Self::of(&btf[..end.unwrap_or(btf.len()).min(btf.len())])
     }
 

@@ -11,7 +11,7 @@ use btfkit_vmcore::{Memory, VirtualAddress};
 /// How far behind the start of the kernel's text its image is believed to reach, in bytes.
 pub(crate) const REACH: u64 = 192 << 20;
 /// Memory is looked through in pieces of this size, in bytes.
-const PIECE: usize = 1 << 20;
+pub(crate) const PIECE: usize = 1 << 20;
 /// The smallest page, in bytes.
 const PAGE: u64 = 4096;
 

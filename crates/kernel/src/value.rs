@@ -1,13 +1,12 @@
 //! Values: a type, and where its bytes are. Nothing is read before it is asked for.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use btfkit_btf::{Btf, TypeId};
 use btfkit_vmcore::{Error as MemoryError, Memory, VirtualAddress};
 
 use crate::ctype::{CType, Shape};
-use crate::types::MOST_NESTED;
+use crate::types::member;
 
 /// A value.
 #[derive(Clone, Debug)]
@@ -213,29 +212,11 @@ impl Value {
 
 /// Finds a member, also in anonymous aggregates.
 pub fn field(btf: &Arc<Btf<'static>>, id: TypeId, name: &[u8]) -> Option<Field> {
-    find_field(btf, id, name, &mut HashSet::new())
-}
-
-/// `seen` has the aggregates that were looked into: each is, once.
-fn find_field(btf: &Arc<Btf<'static>>, id: TypeId, name: &[u8], seen: &mut HashSet<TypeId>) -> Option<Field> {
-    let ty = btf.skip_modifiers(id).ok().filter(|ty| ty.kind().is_aggregate())?;
-    if seen.len() == MOST_NESTED || !seen.insert(ty.id()) {
-        return None;
-    }
-    ty.members().find_map(|member| {
-        let bit_offset = u64::from(member.bit_offset);
-        match ty.string(member.name) {
-            own if own == name && !name.is_empty() => Some(Field {
-                ctype: CType::Btf(btf.clone(), member.type_id),
-                bit_offset,
-                bitfield_size: u32::from(member.bitfield_size),
-            }),
-            b"" => {
-                let inner = find_field(btf, member.type_id, name, seen)?;
-                Some(Field { bit_offset: inner.bit_offset + bit_offset, ..inner })
-            }
-            _ => None,
-        }
+    let (member, bit_offset) = member(btf, id, name)?;
+    Some(Field {
+        ctype: CType::Btf(btf.clone(), member.type_id),
+        bit_offset,
+        bitfield_size: u32::from(member.bitfield_size),
     })
 }
 

@@ -39,8 +39,7 @@ impl Guest {
         };
         c("load-btf", &[])?;
         c("trace", &["-lbpf", "-lelf", "-lz"])?;
-        let mut strip = Command::new(command::require("strip")?);
-        command::output(strip.arg("-o").arg(at("btfkit")).arg(dist::static_build("quick")?))?;
+        dist::stripped(&at("btfkit"))?;
         for program in ["percpu", "global"] {
             let mut compile = Command::new(command::require("clang")?);
             compile.args(["-Wall", "-Werror", "-g", "-O2", "-target", "bpf", "-D__TARGET_ARCH_x86"]);

@@ -9,6 +9,11 @@ use anyhow::{Context, Result};
 
 use crate::command;
 
+/// What guests are made of.
+pub(crate) fn data() -> PathBuf {
+    command::repository().join("xtask/data/guest")
+}
+
 /// A folder that becomes an initial file system.
 #[derive(Debug)]
 pub(crate) struct Root {

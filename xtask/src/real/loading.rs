@@ -16,7 +16,7 @@ use object::{Object, ObjectSection};
 use crate::command;
 use crate::fixtures::Kernel;
 use crate::fixtures::image::{Image, module_name};
-use crate::machine::root::Root;
+use crate::machine::root::{Root, data};
 use crate::machine::{Boot, Machine, hardware};
 
 /// Cuts off what runs when a module is loaded and unloaded.
@@ -48,7 +48,7 @@ pub(crate) fn check(
         encode.args(["encode", "--quiet", "--base"]).arg(&kernel.vmlinux).arg("--output-dir").arg(&encoded);
         command::output(encode.args(modules))?;
     }
-    let init = fs::read_to_string(command::repository().join("xtask/data/guest/load"))?;
+    let init = fs::read_to_string(data().join("load"))?;
     let root = Root::new(&folder.path().join("root"), &init)?;
     fs::create_dir(root.path("btf"))?;
 

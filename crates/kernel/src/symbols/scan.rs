@@ -8,10 +8,8 @@
 use btfkit_vmcore::{Memory, VirtualAddress};
 
 use super::kallsyms::{MOST_SYMBOLS, Places};
-use crate::image::{REACH, read_what_is_there};
+use crate::image::{PIECE, REACH, read_what_is_there};
 
-/// Memory is looked through in pieces of this size, in bytes.
-const PIECE: usize = 1 << 20;
 /// What the tokens of the ten digits look like.
 const DIGITS: &[u8; 20] = b"0\x001\x002\x003\x004\x005\x006\x007\x008\x009\0";
 /// Longest stretch of bytes that 256 tokens take.

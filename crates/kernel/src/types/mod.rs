@@ -5,7 +5,7 @@ mod scan;
 use std::collections::HashSet;
 use std::sync::{Arc, OnceLock};
 
-use btfkit_btf::{Btf, Header, Kind, TypeId};
+use btfkit_btf::{Btf, Header, Kind, Member, TypeId};
 use btfkit_vmcore::{Memory, VirtualAddress};
 
 use crate::error::{self, Error, Result};
@@ -45,7 +45,7 @@ const WITHOUT: &str = "the kernel was built without BTF";
 /// Largest BTF of all modules together that is believed, in bytes.
 const LARGEST_OF_MODULES: u64 = 64 << 20;
 /// Aggregates without a name that one is looked through for a member, at most; one in another is as deep as the stack goes.
-pub(crate) const MOST_NESTED: usize = 1024;
+const MOST_NESTED: usize = 1024;
 /// More modules than this are a broken list.
 pub(crate) const MOST_MODULES: usize = 10_000;
 /// The module that carries variables, and nothing else.
@@ -199,7 +199,7 @@ fn modules(memory: &Memory, head: VirtualAddress, base: &Arc<Btf<'static>>) -> V
 pub(crate) fn member_offset(btf: &Btf<'_>, name: &str, member: &str) -> Option<u64> {
     btf.named(name.as_bytes())
         .filter(|ty| ty.kind().is_aggregate())
-        .find_map(|ty| offset_in(btf, ty.id(), member.as_bytes(), &mut HashSet::new()))
+        .find_map(|ty| Some(self::member(btf, ty.id(), member.as_bytes())?.1 / 8))
 }
 
 /// Size in bytes of a named structure.
@@ -208,18 +208,26 @@ pub(crate) fn size_of(btf: &Btf<'_>, name: &str) -> Option<u64> {
     ty.size().map(u64::from)
 }
 
+/// A member of a structure or union by name, also one in anonymous aggregates, with where it starts, in bits from the start of
+/// the whole.
+pub(crate) fn member(btf: &Btf<'_>, id: TypeId, name: &[u8]) -> Option<(Member, u64)> {
+    member_in(btf, id, name, &mut HashSet::new()).filter(|_| !name.is_empty())
+}
+
 /// `seen` has the aggregates that were looked into: each is, once.
-fn offset_in(btf: &Btf<'_>, id: TypeId, name: &[u8], seen: &mut HashSet<TypeId>) -> Option<u64> {
-    let ty = btf.skip_modifiers(id).ok()?;
-    if !matches!(ty.kind(), Kind::Struct | Kind::Union) || seen.len() == MOST_NESTED || !seen.insert(ty.id())
-    {
+fn member_in(btf: &Btf<'_>, id: TypeId, name: &[u8], seen: &mut HashSet<TypeId>) -> Option<(Member, u64)> {
+    let ty = btf.skip_modifiers(id).ok().filter(|ty| ty.kind().is_aggregate())?;
+    if seen.len() == MOST_NESTED || !seen.insert(ty.id()) {
         return None;
     }
     ty.members().find_map(|member| {
-        let offset = u64::from(member.bit_offset / 8);
+        let start = u64::from(member.bit_offset);
         match ty.string(member.name) {
-            own if own == name => Some(offset),
-            b"" => Some(offset + offset_in(btf, member.type_id, name, seen)?),
+            own if own == name => Some((member, start)),
+            b"" => {
+                let (inner, inside) = member_in(btf, member.type_id, name, seen)?;
+                Some((inner, start + inside))
+            }
             _ => None,
         }
     })

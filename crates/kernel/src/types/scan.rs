@@ -63,18 +63,12 @@ pub(super) fn find(memory: &Memory, image: &Image) -> Met {
 /// The length of all in bytes, if the sections follow one another: what they take together is where the last one ends, but for
 /// what aligns them.
 fn length(header: &Header) -> Option<u64> {
-    let sections = [
-        (header.type_offset, header.type_length),
-        (header.string_offset, header.string_length),
-        (header.layout_offset, header.layout_length),
-    ];
-    let together: u64 = sections.iter().map(|(_, length)| u64::from(*length)).sum();
-    let end = sections.iter().map(|(offset, length)| u64::from(*offset) + u64::from(*length)).max()?;
+    let together: u64 = header.sections().iter().map(|(_, length)| u64::from(*length)).sum();
+    let length = header.end();
     let is_sound = header.length as usize <= LONGEST_HEADER
         && header.type_length > 0
         && header.string_length > 0
-        && (together..=together + MOST_PADDING).contains(&end);
-    let length = u64::from(header.length) + end;
+        && (together..=together + MOST_PADDING).contains(&(length - u64::from(header.length)));
     (is_sound && length <= LARGEST).then_some(length)
 }
 

@@ -10,7 +10,7 @@ use anyhow::{Context, Result, ensure};
 use crate::fixtures::Kernel;
 use crate::fixtures::apt::Apt;
 use crate::fixtures::image::Image;
-use crate::machine::root::Root;
+use crate::machine::root::{Root, data};
 use crate::machine::{Boot, Machine, hardware};
 use crate::{command, dist};
 
@@ -27,11 +27,10 @@ pub(super) fn check(btfkit: &Path, kernel: &Kernel) -> Result<String> {
     let image = Image::fetch(kernel)?;
     let folder = tempfile::tempdir()?;
     let at = |name: &str| folder.path().join(name);
-    let init = |name: &str| fs::read_to_string(command::repository().join("xtask/data/guest").join(name));
+    let init = |name: &str| fs::read_to_string(data().join(name));
 
     let capture = Root::new(&at("capture"), &init("capture")?)?;
-    let mut strip = Command::new(command::require("strip")?);
-    command::output(strip.arg("-o").arg(capture.path("bin/btfkit")).arg(dist::static_build("quick")?))?;
+    dist::stripped(&capture.path("bin/btfkit"))?;
     capture.install_program(&command::require("makedumpfile")?)?;
     capture.pack(&at("capture-initrd"))?;
 

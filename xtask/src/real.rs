@@ -157,8 +157,7 @@ pub(crate) fn run_modules(
     let btf = folder.path().join("vmlinux.btf");
     encoder.encode(&kernel.vmlinux, &btf, &[])?;
     let subject = Subject { kernel, encoder: &encoder, peers: &peers, folder: folder.path(), btf, listing };
-    for (name, check) in OF_MODULES.into_iter().chain([("modules as pahole's", modules::as_pahole as Check)])
-    {
+    for (name, check) in OF_MODULES.into_iter().chain(OF_ALL_MODULES) {
         tally.check(&format!("{}: {name}", kernel.label), || check(&subject));
     }
     Ok(())
@@ -167,6 +166,12 @@ pub(crate) fn run_modules(
 /// What is checked of a kernel's modules, be it all or some.
 const OF_MODULES: [(&str, Check); 2] =
     [("modules", modules::check), ("modules in their kernel", modules::in_their_kernel)];
+
+/// What is checked only of all of them.
+const OF_ALL_MODULES: [(&str, Check); 2] = [
+    ("modules as pahole's", modules::as_pahole),
+    ("modules as pahole's on a base of today", modules::as_pahole_today),
+];
 
 /// Why no kernel can be had at all, if so.
 fn none_available<K>(kernels: &[(K, Result<Kernel>)]) -> Option<String> {

@@ -1,7 +1,8 @@
-//! Modules beside the peer's: each encoded by pahole and by btfkit on the BTF of the kernel as it is shipped.
+//! Modules beside the peer's: each encoded by pahole and by btfkit on the BTF of the kernel as it is shipped, which an older
+//! pahole made, and on one that was made today.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, Mutex};
 
@@ -14,8 +15,8 @@ use crate::command;
 use crate::compare::census::{Census, Options};
 use crate::compare::difference::{Difference, Differences};
 use crate::compare::source::Source;
+use crate::fixtures::Pahole;
 use crate::fixtures::image::module_name;
-use crate::fixtures::{Kernel, Pahole};
 
 /// What is found in all modules together.
 #[derive(Debug, Default)]
@@ -45,26 +46,34 @@ struct InModule {
     difference: Difference,
 }
 
+/// The BTF that modules are encoded on, raw or in an ELF file.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PeerBase<'p> {
+    pub(crate) file: &'p Path,
+    /// Made by an older encoder, it describes some types otherwise than both programs do.
+    pub(crate) older: bool,
+}
+
 /// Encodes the modules with both programs, and holds what differs against what is explained. All that
 /// differs is listed in `listing`, as JSON.
 pub(crate) fn check(
     btfkit: &Path,
     pahole: &Pahole,
-    kernel: &Kernel,
+    modules: &[PathBuf],
+    on: PeerBase<'_>,
     listing: Option<&Path>,
 ) -> Result<String> {
-    let modules = &kernel.modules;
     let folder = tempfile::tempdir()?;
     let mut encode = Command::new(btfkit);
-    encode.args(["encode", "--quiet", "--lang-exclude", "rust", "--base"]).arg(&kernel.vmlinux);
+    encode.args(["encode", "--quiet", "--lang-exclude", "rust", "--base"]).arg(on.file);
     command::output(encode.arg("--output-dir").arg(folder.path()).args(modules))?;
-    let base = Arc::new(Source::open(&kernel.vmlinux, None)?.into_btf());
+    let base = Arc::new(Source::open(on.file, None)?.into_btf());
     let in_base = Census::of(&base, OPTIONS);
     let (found, next) = (Mutex::new(Found::default()), Mutex::new(modules.iter()));
     let work = || {
         loop {
             let Some(module) = next.lock().ok().and_then(|mut next| next.next()) else { return };
-            let compared = compare(pahole, kernel, module, folder.path(), &base, &in_base)
+            let compared = compare(pahole, on.file, module, folder.path(), &base, &in_base)
                 .with_context(|| module.display().to_string());
             let Ok(mut found) = found.lock() else { return };
             match compared {
@@ -88,7 +97,7 @@ pub(crate) fn check(
     }
     ensure!(found.repeated.is_empty(), "{}", found.repeated.join(", "));
     let differences: Vec<Difference> = found.differences.into_iter().map(|one| one.difference).collect();
-    let summary = peer::explain("module-differences.toml", &differences)?;
+    let summary = peer::explain("module-differences.toml", on.older, &differences)?;
     let ([their_types, our_types], [their_bytes, our_bytes]) = (found.types, found.bytes);
     Ok(format!(
         "{} of {} modules the same; {summary}; {our_types} types in {our_bytes} bytes, pahole {their_types} in {their_bytes}",
@@ -99,7 +108,7 @@ pub(crate) fn check(
 
 fn compare(
     pahole: &Pahole,
-    kernel: &Kernel,
+    base_file: &Path,
     module: &Path,
     folder: &Path,
     base: &Arc<Btf<'static>>,
@@ -107,7 +116,7 @@ fn compare(
 ) -> Result<Found> {
     let ours = folder.join(module.file_name().context("a module has a name")?).with_extension("btf");
     let theirs = ours.with_extension("pahole");
-    command::output(&mut pahole.encode_module(module, &kernel.vmlinux, &theirs))?;
+    command::output(&mut pahole.encode_module(module, base_file, &theirs))?;
     let open = |file: &Path| Ok::<_, anyhow::Error>(Btf::parse_split(fs::read(file)?, Arc::clone(base))?);
     let (a, b) = (open(&theirs)?, open(&ours)?);
     let (in_a, in_b) = (Census::of(&a, OPTIONS), Census::of(&b, OPTIONS));

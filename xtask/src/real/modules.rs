@@ -9,7 +9,8 @@ use std::sync::Arc;
 use anyhow::{Context, Result, ensure};
 use btfkit_btf::{Btf, Kind};
 
-use super::{Subject, have, kernel_verifier, loading, module_peer, readers};
+use super::module_peer::{self, PeerBase};
+use super::{Subject, have, kernel_verifier, loading, readers};
 use crate::command::{self, is_root};
 
 /// Encodes the kernel's modules on its BTF, all in one run, and shows each to our own rules, to bpftool and to libbpf; and,
@@ -50,10 +51,19 @@ pub(crate) fn in_their_kernel(subject: &Subject<'_>) -> Result<String> {
     loading::check(subject.encoder.program(), subject.kernel, &subject.kernel.modules, &[])
 }
 
-/// Compares the modules with pahole's.
+/// Compares the modules with pahole's, on the kernel's BTF as it is shipped.
 pub(crate) fn as_pahole(subject: &Subject<'_>) -> Result<String> {
+    beside_pahole(subject, PeerBase { file: &subject.kernel.vmlinux, older: true }, subject.listing)
+}
+
+/// The same on the kernel's BTF as it is encoded today.
+pub(crate) fn as_pahole_today(subject: &Subject<'_>) -> Result<String> {
+    beside_pahole(subject, PeerBase { file: &subject.btf, older: false }, None)
+}
+
+fn beside_pahole(subject: &Subject<'_>, base: PeerBase<'_>, listing: Option<&Path>) -> Result<String> {
     let pahole = have(&subject.peers.pahole)?;
-    module_peer::check(subject.encoder.program(), pahole, subject.kernel, subject.listing)
+    module_peer::check(subject.encoder.program(), pahole, &subject.kernel.modules, base, listing)
 }
 
 /// One of so many modules is encoded once more, alone.

@@ -10,7 +10,8 @@ use crate::verdict::Tally;
 use crate::{bench, real};
 
 /// Encode every module of Debian's 6.12 cloud kernel, and check each as the real tier checks fifty: by our rules, by bpftool,
-/// libbpf and the running kernel, loaded by the kernel that it was built for, and beside pahole's, on the kernel's BTF as shipped and as encoded today.
+/// libbpf and the running kernel, loaded by the kernel that it was built for, and beside pahole's: on the kernel's BTF as it is
+/// shipped, and as it is encoded today.
 ///
 /// The modules, 1,100 of 1.4 GB, are unpacked to a temporary folder. As root, and on two processors, it takes 7 minutes.
 #[derive(Debug, clap::Args)]

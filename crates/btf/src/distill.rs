@@ -222,15 +222,12 @@ fn write_split<'a>(
     ids: &Renumbering,
     base: Arc<Btf<'a>>,
 ) -> Result<Vec<u8>> {
-    let mut builder = Builder::like_on(split, Some(base));
+    let mut builder = Builder::like_on(split, Some(Arc::clone(&base)));
     let mut strings = CopiedStrings::new(split);
     let own = split.types().map(Type::id);
     for id in own.chain(with_fate(fates, Fate::Copied)) {
         let map = |id| ids.get(id).unwrap_or_default();
-        builder.push_rewritten(split.get(id)?, map, |builder, offset| strings.copy(builder, offset))?;
-        if strings.have_outgrown(&builder) {
-            return Err(Error::NamesOverlap);
-        }
+        strings.push_onto(&base, &mut builder, split.get(id)?, map)?;
     }
     builder.finish()
 }

@@ -9,10 +9,13 @@
 //! | `btfkit:build_id=7f76f39f…` | the build ID (`NT_GNU_BUILD_ID`) of the file with the DWARF |
 //! | `btfkit:module=veth` | that file is this module, not the kernel |
 //! | `btfkit:base=2886410987,4687582` | the base: what `cksum` prints of it, a CRC and the number of bytes |
+//!
+//! The first two say where the variables come from, and stay whatever becomes of the BTF. The third is of what ids and offsets
+//! stand on: [`crate::distill`] and [`crate::relocate`], which put it on another base, say that one.
 
 use std::fmt::Write;
 
-use crate::Header;
+use crate::{Btf, Header};
 
 const BUILD_ID: &[u8] = b"btfkit:build_id=";
 const MODULE: &[u8] = b"btfkit:module=";
@@ -41,7 +44,7 @@ pub struct Checksum {
 impl Provenance {
     /// The texts of the tags.
     pub fn tags(&self) -> Vec<Vec<u8>> {
-        let base = self.base.map(|base| format!("{},{}", base.crc, base.length));
+        let base = self.base.map(Checksum::text);
         [(BUILD_ID, &self.build_id), (MODULE, &self.module), (BASE, &base)]
             .into_iter()
             .filter_map(|(key, value)| Some([key, value.as_deref()?.as_bytes()].concat()))
@@ -69,6 +72,16 @@ impl Provenance {
     }
 }
 
+/// Whether the text of a tag says what a BTF is split on.
+pub(crate) fn names_base(tag: &[u8]) -> bool {
+    tag.starts_with(BASE)
+}
+
+/// The text of the tag of a BTF that is split on `base`.
+pub(crate) fn base_tag(base: &Btf<'_>) -> Vec<u8> {
+    [BASE, Checksum::of_btf(base.bytes()).text().as_bytes()].concat()
+}
+
 /// A build ID in hexadecimal, as `file` and VMCOREINFO write it.
 pub fn hexadecimal(bytes: &[u8]) -> String {
     bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
@@ -78,6 +91,10 @@ pub fn hexadecimal(bytes: &[u8]) -> String {
 }
 
 impl Checksum {
+    fn text(self) -> String {
+        format!("{},{}", self.crc, self.length)
+    }
+
     /// That of a BTF: from its header to the end of its last section. What an ELF section has behind that does not count.
     pub fn of_btf(btf: &[u8]) -> Self {
         let end = Header::parse(btf).ok().and_then(|header| usize::try_from(header.end()).ok());
@@ -121,7 +138,7 @@ const TABLE: [u32; 256] = {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Btf, Builder, ByteOrder, IntEncoding, Linkage};
+    use crate::{Builder, ByteOrder, IntEncoding, Linkage};
     use std::sync::Arc;
 
     #[test]

@@ -298,7 +298,7 @@ fn numeric(ty: Type<'_>) -> String {
 /// The own types of `split` again, in their order, on another base.
 fn write<'a>(split: &Btf<'a>, ids: &[TypeId], base: Arc<Btf<'a>>) -> Result<Vec<u8>> {
     let (first, end, new_first) = (split.first_id().0, split.next_id().0, base.next_id().0);
-    let mut builder = Builder::like_on(split, Some(base));
+    let mut builder = Builder::like_on(split, Some(Arc::clone(&base)));
     let mut strings = CopiedStrings::new(split);
     for ty in split.types() {
         crate::distill::refuse_unknown_kind(ty)?;
@@ -311,12 +311,9 @@ fn write<'a>(split: &Btf<'a>, ids: &[TypeId], base: Arc<Btf<'a>>) -> Result<Vec<
                 TypeId::VOID
             }
         };
-        builder.push_rewritten(ty, map, |builder, offset| strings.copy(builder, offset))?;
+        strings.push_onto(&base, &mut builder, ty, map)?;
         if let Some(id) = beyond {
             return Err(Error::NoSuchType(id));
-        }
-        if strings.have_outgrown(&builder) {
-            return Err(Error::NamesOverlap);
         }
     }
     builder.finish()

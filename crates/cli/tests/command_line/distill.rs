@@ -75,6 +75,51 @@ fn a_module_goes_from_kernel_to_kernel_and_is_refused_where_it_does_not_fit() {
 }
 
 #[test]
+fn a_side_file_on_another_base_says_that_base_and_still_where_it_came_from() {
+    let directory = tempfile::tempdir().unwrap();
+    let directory = directory.path();
+    let flags = ["-g", "-shared", "-fPIC", "-nostdlib", "-Wl,--build-id=0x0123456789abcdef"];
+    let object = compile(directory, "kernel.so", KERNEL, &flags);
+    let at = |name: &str| directory.join(name);
+    let (base, side) = (at("kernel.btf"), at("side.btf"));
+    btfkit(&["encode", path(&object), "--vars", "none", "-q", "-o", path(&base)]).fine();
+    btfkit(&["encode", path(&object), "--only-vars", "--base", path(&base), "-q", "-o", path(&side)]).fine();
+    let (split, small, moved) = (at("split.btf"), at("small.btf"), at("moved.btf"));
+    btfkit(&["distill", path(&side), "-B", path(&base), "-o", path(&split), "--base-output", path(&small)])
+        .fine();
+    let other = encode(directory, "other", OTHER, None);
+    let relocate = |base: &Path| {
+        let from = ["relocate", path(&split), "--distilled", path(&small)];
+        btfkit(&[&from[..], &["-B", path(base), "-o", path(&moved)]].concat()).fine();
+    };
+
+    // cksum prints a CRC, the size and the name.
+    let tags = |file: &Path, base: &Path| {
+        let printed = Command::new("cksum").arg(base).output().unwrap().stdout;
+        let printed = String::from_utf8(printed).unwrap();
+        let [crc, size] = [0, 1].map(|word| printed.split(' ').nth(word).unwrap());
+        let expected = ["btfkit:build_id=0123456789abcdef".to_owned(), format!("btfkit:base={crc},{size}")];
+        let bytes = fs::read(file).unwrap();
+        let strings = bytes.split(|&byte| byte == 0).filter(|string| string.starts_with(b"btfkit:"));
+        let mut found: Vec<_> = strings.map(|string| String::from_utf8_lossy(string).into_owned()).collect();
+        found.sort_by_key(|tag| !tag.contains("build_id"));
+        assert_eq!(found, expected, "{}", file.display());
+    };
+    tags(&side, &base);
+    tags(&split, &small);
+    relocate(&other);
+    tags(&moved, &other);
+    let module = |side: &Path, base: &Path, name: &str| {
+        let output = path(&at(name)).to_owned();
+        btfkit(&["extra-module", path(side), "--base", path(base), "--kernel", "6.12", "-o", &output])
+    };
+    module(&moved, &other, "right").fine();
+    module(&moved, &base, "wrong").fails_with(&["moved.btf", "another kernel"]);
+    relocate(&base);
+    tags(&moved, &base);
+}
+
+#[test]
 fn a_module_gets_both_sections_and_its_ids_follow() {
     let directory = tempfile::tempdir().unwrap();
     let directory = directory.path();

@@ -106,12 +106,11 @@ impl Kernel {
         once(&self.types, &self.memory, read)?.as_ref().map_err(Clone::clone)
     }
 
-    /// All sources of types, in the order in which they are asked: the kernel's own, side files, `vmlinux_btf_extra`, modules.
-    /// Those of modules are read when the iterator comes to them. Empty without types.
+    /// All sources of types, in the order in which they are asked: the kernel's own, side files, modules that carry the kernel's
+    /// variables, other modules. Those of modules are read when the iterator comes to them. Empty without types.
     pub fn type_sources(&self) -> impl Iterator<Item = &TypeSource> {
-        self.types()
-            .into_iter()
-            .flat_map(|types| types.sources(&self.memory, || self.place_of("btf_modules")))
+        let head = || self.place_of("btf_modules");
+        self.types().into_iter().flat_map(move |types| types.sources(&self.memory, head, || self.build_id()))
     }
 
     /// Where the only variable of a name is.

@@ -2,6 +2,7 @@
 
 mod answers;
 mod capture;
+mod carrier;
 mod damage;
 mod declarations;
 mod gaps;
@@ -225,7 +226,7 @@ fn small(mode: &str, btfkit: &Path, folder: &Path) -> Result<String> {
     if mode != "y" {
         case.modules = modules::side_files(&Encoder::new(btfkit.into()), &loaded, &base, folder)?;
     }
-    let verdicts = [
+    let mut verdicts = vec![
         variables::check(&case).context("variables")?,
         modules::check(&case).context("variables of modules")?,
         answers::paths(&case).context("paths of members")?,
@@ -233,5 +234,8 @@ fn small(mode: &str, btfkit: &Path, folder: &Path) -> Result<String> {
         answers::views(&case).context("ps, mod and log")?,
         registers::check(&case).context("registers")?,
     ];
+    if mode == "m" {
+        verdicts.push(carrier::check(case, folder, &vmlinux).context("under another name")?);
+    }
     Ok(verdicts.join("; "))
 }

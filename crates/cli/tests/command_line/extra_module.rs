@@ -4,6 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use btfkit_btf::provenance::Provenance;
+
 use super::{btfkit, compile, kernel, path};
 
 /// The BTF of the demo's kernel without variables, and a side file with them.
@@ -122,6 +124,10 @@ fn kernels_that_do_not_know_tags_get_a_side_file_without_them() {
     assert!(!fits(&side, "5.15") && fits(&side, "5.16"));
     let (old, new) = (carried("5.15.0-91-generic"), carried("5.16.0-1-amd64"));
     assert!(fits(&old, "5.15"));
+    // What the tags said is still there for who reads it without them.
+    let told = |file: &Path| Provenance::of(&fs::read(file).unwrap());
+    assert!(told(&old).base.is_some());
+    assert_eq!(told(&old), told(&side));
     assert_eq!(fs::read(&new).unwrap(), fs::read(&side).unwrap());
 }
 

@@ -5,6 +5,7 @@ mod scan;
 use std::collections::HashSet;
 use std::sync::{Arc, OnceLock};
 
+use btfkit_btf::provenance::Provenance;
 use btfkit_btf::{Btf, Header, Kind, Member, TypeId};
 use btfkit_vmcore::{Memory, VirtualAddress};
 
@@ -20,7 +21,7 @@ use crate::variables::Placement;
 pub struct Types {
     /// The kernel's own, and side files.
     first: Vec<TypeSource>,
-    /// `vmlinux_btf_extra` and modules: read when nothing before them has what is looked for.
+    /// Modules, those that carry the kernel's variables first: read when nothing before them has what is looked for.
     modules: OnceLock<Vec<TypeSource>>,
 }
 
@@ -33,7 +34,8 @@ pub struct TypeSource {
     pub address: Option<VirtualAddress>,
     /// The types; of all but the first, split on the first.
     pub btf: Arc<Btf<'static>>,
-    /// The module whose variables these are: of a module's own BTF, and of a side file that was made of a module.
+    /// The module whose variables these are: of a module's own BTF, and of a side file that was made of a module. `None` of the
+    /// kernel's, also where a module carries them.
     pub module: Option<String>,
     pub(crate) placement: OnceLock<Placement>,
 }
@@ -48,8 +50,8 @@ const LARGEST_OF_MODULES: u64 = 64 << 20;
 const MOST_NESTED: usize = 1024;
 /// More modules than this are a broken list.
 pub(crate) const MOST_MODULES: usize = 10_000;
-/// The module that carries variables, and nothing else.
-pub(crate) const EXTRA: &str = "vmlinux_btf_extra";
+/// The module of the kernel's build that carries the kernel's variables, whether or not its BTF says so.
+const EXTRA: &str = "vmlinux_btf_extra";
 
 impl Types {
     /// Reads the kernel's own BTF, opens side files on it, and finds those of its modules.
@@ -78,22 +80,30 @@ impl Types {
         &self.first[0].btf
     }
 
-    /// All sources, in the order in which they are asked: the kernel's own, side files, `vmlinux_btf_extra`, modules. Those of
-    /// modules are read when the iterator comes to them; `head` is asked then where the list `btf_modules` is.
+    /// All sources, in the order in which they are asked: the kernel's own, side files, modules that carry the kernel's variables,
+    /// other modules. Those of modules are read when the iterator comes to them; `head` is asked then where the list `btf_modules`
+    /// is, and `build_id` what the kernel's build ID is.
     pub(crate) fn sources(
         &self,
         memory: &Memory,
         head: impl FnOnce() -> Option<VirtualAddress>,
+        build_id: impl FnOnce() -> Option<String>,
     ) -> impl Iterator<Item = &TypeSource> {
-        let modules = std::iter::once_with(move || self.modules(memory, head)).flatten();
+        let modules = std::iter::once_with(move || self.modules(memory, head, build_id)).flatten();
         self.first.iter().chain(modules)
     }
 
-    fn modules(&self, memory: &Memory, head: impl FnOnce() -> Option<VirtualAddress>) -> &[TypeSource] {
+    fn modules(
+        &self,
+        memory: &Memory,
+        head: impl FnOnce() -> Option<VirtualAddress>,
+        build_id: impl FnOnce() -> Option<String>,
+    ) -> &[TypeSource] {
         let read = || {
-            let mut modules = head().map_or_else(Vec::new, |head| modules(memory, head, self.vmlinux()));
+            let Some(head) = head() else { return Vec::new() };
+            let mut modules = modules(memory, head, self.vmlinux(), build_id().as_deref());
             // Variables of the kernel itself come before those of its modules.
-            modules.sort_by_key(|module| module.name != EXTRA);
+            modules.sort_by_key(|source| source.module.is_some());
             modules
         };
         once(&self.modules, memory, read).map_or(&[], Vec::as_slice)
@@ -155,7 +165,12 @@ fn of_vmlinux(start: VirtualAddress, btf: Btf<'static>) -> TypeSource {
 
 /// The list `btf_modules` (since Linux 5.11), as far as it can be followed. `struct module` has a pointer to BTF, too, but
 /// to the file's, which is gone when the module is loaded.
-fn modules(memory: &Memory, head: VirtualAddress, base: &Arc<Btf<'static>>) -> Vec<TypeSource> {
+fn modules(
+    memory: &Memory,
+    head: VirtualAddress,
+    base: &Arc<Btf<'static>>,
+    build_id: Option<&str>,
+) -> Vec<TypeSource> {
     let offset = |name: &str, member: &str| member_offset(base, name, member);
     let (Some(list), Some(of_btf), Some(data), Some(size), Some(name)) = (
         offset("btf_module", "list"),
@@ -185,14 +200,25 @@ fn modules(memory: &Memory, head: VirtualAddress, base: &Arc<Btf<'static>>) -> V
             }
             left = left.checked_sub(u64::from(size))?;
             let bytes = memory.bytes(data, size as usize).ok()?;
+            let module = whose(&name, Provenance::of(&bytes), build_id);
             let btf = Arc::new(Btf::parse_split(bytes, base.clone()).ok()?);
-            let module = Some(name.clone()).filter(|name| name != EXTRA);
             Some(TypeSource { name, address: Some(data), btf, module, placement: OnceLock::new() })
         };
         modules.extend(read());
         next = memory.pointer(node);
     }
     modules
+}
+
+/// The module whose variables are those in the BTF of a module of this name; `None` for the kernel's. Its BTF tells, where
+/// `extra-module` made it; what was made of a kernel with another build ID has variables of neither.
+fn whose(name: &str, told: Provenance, build_id: Option<&str>) -> Option<String> {
+    let is_of_kernel = match told {
+        Provenance { module: Some(module), .. } => return Some(module),
+        Provenance { build_id: Some(made_of), .. } => build_id.is_none_or(|known| known == made_of),
+        Provenance { base, .. } => base.is_some() || name == EXTRA,
+    };
+    Some(name.to_owned()).filter(|_| !is_of_kernel)
 }
 
 /// Offset in bytes of a member of a named structure; members of anonymous structures and unions count as its own.
@@ -231,4 +257,30 @@ fn member_in(btf: &Btf<'_>, id: TypeId, name: &[u8], seen: &mut HashSet<TypeId>)
             _ => None,
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use btfkit_btf::provenance::Checksum;
+
+    use super::*;
+
+    #[test]
+    fn what_a_module_carries_says_whose_variables_they_are() {
+        let of_build = |id: &str| Provenance { build_id: Some(id.into()), ..Provenance::default() };
+        let on_base = Provenance { base: Some(Checksum { crc: 1, length: 2 }), ..Provenance::default() };
+        let of_module = Provenance { module: Some("veth".into()), ..of_build("02") };
+        for (name, told, expected) in [
+            ("other", of_build("01"), None),
+            ("other", on_base, None),
+            ("other", of_build("02"), Some("other")),
+            ("other", Provenance::default(), Some("other")),
+            ("vmlinux_btf_extra", Provenance::default(), None),
+            ("vmlinux_btf_extra", of_build("02"), Some("vmlinux_btf_extra")),
+            ("other", of_module, Some("veth")),
+        ] {
+            assert_eq!(whose(name, told.clone(), Some("01")).as_deref(), expected, "{name} {told:?}");
+        }
+        assert_eq!(whose("other", of_build("02"), None), None, "nothing contradicts it");
+    }
 }

@@ -10,7 +10,7 @@ use super::Case;
 use crate::command;
 
 /// The build ID that readelf finds in an ELF file.
-fn build_id(file: &Path) -> Result<String> {
+pub(super) fn build_id(file: &Path) -> Result<String> {
     let notes = command::text(Command::new(command::require("readelf")?).arg("-n").arg(file))?;
     let id = notes.split("Build ID: ").nth(1).and_then(|rest| rest.split_whitespace().next());
     Ok(id.with_context(|| format!("{} has no build ID", file.display()))?.to_owned())

@@ -2,7 +2,7 @@
 //!
 //! `deduplicate COPIES FILE... [-o OUTPUT]`
 
-use btfkit_btf::{Btf, dedup};
+use btfkit_btf::{Btf, dedup, merge::merge};
 use std::time::Instant;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -18,8 +18,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let btfs: Vec<Btf<'_>> = files.iter().map(|file| Btf::parse(&file[..])).collect::<Result<_, _>>()?;
     let start = Instant::now();
     let all: Vec<&Btf<'_>> = (0..copies.parse()?).flat_map(|_| &btfs).collect();
-    let bytes = dedup::concatenate(&all)?.builder.finish()?;
-    println!("concatenate {:?}, {} MB", start.elapsed(), bytes.len() >> 20);
+    let bytes = merge(&all, false, |_, _| Vec::new())?.builder.finish()?;
+    println!("merge       {:?}, {} MB", start.elapsed(), bytes.len() >> 20);
     let start = Instant::now();
     let btf = Btf::parse(bytes)?;
     println!("open        {:?}, {} types", start.elapsed(), btf.type_count());

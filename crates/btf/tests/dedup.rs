@@ -2,7 +2,7 @@
 
 use btfkit_btf::{
     Array, Btf, Builder, ByteOrder, Enumerator, Error, IntEncoding, Kind, Linkage, Member, Param,
-    SectionEntry, StringOffset, TypeId, dedup,
+    SectionEntry, StringOffset, TypeId, dedup, merge::merge,
 };
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -559,7 +559,7 @@ fn names_that_are_ambiguous_in_the_base_are_told_apart() {
 }
 
 #[test]
-fn concatenation_shifts_ids_and_shares_strings() {
+fn merging_shifts_ids_and_shares_strings() {
     let units: Vec<Btf<'_>> = ["a", "b"]
         .iter()
         .map(|name| {
@@ -569,9 +569,8 @@ fn concatenation_shifts_ids_and_shares_strings() {
             unit.finish()
         })
         .collect();
-    let all = dedup::concatenate(&[&units[0], &units[1]]).unwrap();
+    let all = merge(&[&units[0], &units[1]], false, |_, _| Vec::new()).unwrap();
     assert_eq!(all.first_ids, [TypeId(1), TypeId(3)]);
-    assert_eq!(all.id(1, TypeId(1), TypeId(2)), TypeId(4));
     let all = Btf::parse(all.builder.finish().unwrap()).unwrap();
     assert_eq!(all.find(b"b", Kind::Struct).unwrap().members().next().unwrap().type_id, TypeId(3));
     let (_, once) = deduplicate(&all);

@@ -1,6 +1,8 @@
 //! Deduplication beside libbpf's on what compilers and kernels make. Each test skips, in one line, where it cannot run.
 
-use btfkit_btf::{Array, Btf, Builder, ByteOrder, IntEncoding, Kind, Member, Type, TypeId, dedup};
+use btfkit_btf::{
+    Array, Btf, Builder, ByteOrder, IntEncoding, Kind, Member, Type, TypeId, dedup, merge::merge,
+};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -53,7 +55,7 @@ fn peer(directory: &Path, files: &[PathBuf]) -> Option<Vec<u8>> {
 fn ours(files: &[PathBuf]) -> (Vec<u8>, dedup::Report) {
     let files: Vec<Vec<u8>> = files.iter().map(|file| std::fs::read(file).unwrap()).collect();
     let btfs: Vec<Btf<'_>> = files.iter().map(|file| Btf::parse(&file[..]).unwrap()).collect();
-    let all = dedup::concatenate(&btfs.iter().collect::<Vec<_>>()).unwrap();
+    let all = merge(&btfs.iter().collect::<Vec<_>>(), false, |_, _| Vec::new()).unwrap();
     let all = Btf::parse(all.builder.finish().unwrap()).unwrap();
     let found = dedup::deduplicate(&all).unwrap();
     (found.rewrite(&all).unwrap().builder.finish().unwrap(), found.report)

@@ -50,7 +50,6 @@
 
 mod base;
 mod classes;
-mod concat;
 mod cons;
 mod forward;
 mod record;
@@ -63,7 +62,6 @@ mod strings;
 mod suspects;
 
 pub use base::Base;
-pub use concat::{Concatenation, concatenate};
 pub use rewrite::Rewritten;
 
 use crate::{Btf, Kind, StringOffset, TypeId, error::Result};

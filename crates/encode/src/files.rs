@@ -3,6 +3,7 @@
 
 use hashbrown::HashMap;
 use std::borrow::Cow;
+use std::cell::RefCell;
 
 use crate::collect::Skeleton;
 use crate::dwarf::Dwarf;
@@ -24,6 +25,8 @@ pub struct Files<'o> {
     split: Vec<Object>,
     /// Units whose split part was not found: the file's name.
     pub missing: Vec<String>,
+    /// That of the object, until it is asked for: in a relocatable file it takes a while to get at.
+    dwarf: RefCell<Option<Dwarf<'o>>>,
 }
 
 /// The DWARF of the files, and its units.
@@ -59,13 +62,20 @@ impl<'o> Files<'o> {
             package: None,
             split: Vec::new(),
             missing: Vec::new(),
+            dwarf: RefCell::default(),
         };
         if !object.has_debug_info() {
             files.debug = companions.debug_file(object).found;
         }
         let main = files.debug.as_ref().unwrap_or(object);
         let alternate = companions.alternate_file(main).found;
-        let skeletons = skeletons(&Dwarf::of(main, false)?);
+        let (skeletons, dwarf) = match files.debug.is_some() {
+            true => (skeletons(&Dwarf::of(main, false)?), None),
+            false => {
+                let dwarf = Dwarf::of(object, false)?;
+                (skeletons(&dwarf), Some(dwarf))
+            }
+        };
         let mut split = Vec::new();
         let mut package = None;
         if !skeletons.is_empty() {
@@ -80,6 +90,7 @@ impl<'o> Files<'o> {
         files.alternate = alternate;
         files.package = package;
         files.split = split;
+        files.dwarf = RefCell::new(dwarf);
         Ok(files)
     }
 
@@ -91,7 +102,10 @@ impl<'o> Files<'o> {
     /// The units of all files.
     pub fn units(&self) -> Result<Units<'_>> {
         let mut units = Units::default();
-        let mut main = Dwarf::of(self.main(), false)?;
+        let mut main = match self.dwarf.take() {
+            Some(dwarf) => dwarf,
+            None => Dwarf::of(self.main(), false)?,
+        };
         if let Some(alternate) = &self.alternate {
             let dwarf = Dwarf::of(alternate, false)?;
             main.alternate_str = Cow::Owned(dwarf.str.to_vec());

@@ -14,6 +14,6 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> crate::Outcome {
     let mut out = Vec::new();
-    clap_complete::generate(arguments.shell, &mut crate::Cli::command(), "btfkit", &mut out);
+    clap_complete::generate(arguments.shell, &mut <crate::Cli>::command(), "btfkit", &mut out);
     crate::put(&out)
 }

@@ -30,7 +30,7 @@ struct Page {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> crate::Outcome {
-    let mut program = crate::Cli::command().disable_help_subcommand(true);
+    let mut program = <crate::Cli>::command().disable_help_subcommand(true);
     program.build();
     if let Some(directory) = &arguments.output_dir {
         std::fs::create_dir_all(directory).map_err(|error| format!("{}: {error}", directory.display()))?;
@@ -152,7 +152,7 @@ mod tests {
 
     #[test]
     fn every_subcommand_has_a_page_with_its_options() {
-        let mut program = crate::Cli::command();
+        let mut program = <crate::Cli>::command();
         program.build();
         assert!(visible_subcommands(&program).count() > 3);
         for command in visible_subcommands(&program) {

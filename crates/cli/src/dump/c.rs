@@ -66,7 +66,7 @@ impl Arguments {
         if !unused {
             let message = "--variables, --follow-pointers, --assert, --exclude, --exclude-from and --no-libc \
                            are options of --format c";
-            crate::Cli::command().error(clap::error::ErrorKind::ArgumentConflict, message).exit();
+            <crate::Cli>::command().error(clap::error::ErrorKind::ArgumentConflict, message).exit();
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::Btf;
 use crate::bits::BitSet;
-use hashbrown::{DefaultHashBuilder, HashTable};
+use hashbrown::{DefaultHashBuilder, HashSet, HashTable};
 use std::hash::BuildHasher;
 
 /// Multiplies and folds the halves of the product: the step of all hashes of strings and of records.
@@ -179,6 +179,146 @@ impl LevelStrings {
     }
 }
 
+/// Strings of less bytes are short.
+const SHORTEST: usize = 4;
+/// The glance at a short string.
+const SHORT: u32 = 0;
+
+/// A hash of what a glance at a string shows: its length and four bytes at each end. Who knows the names can make others that
+/// look alike, and gains nothing but that these are looked at.
+#[inline]
+fn glance(string: &[u8]) -> u32 {
+    let (Some(&first), Some(&last)) = (string.first_chunk::<SHORTEST>(), string.last_chunk::<SHORTEST>())
+    else {
+        return SHORT;
+    };
+    let both = u64::from(u32::from_le_bytes(first)) | u64::from(u32::from_le_bytes(last)) << 32;
+    (fold(both ^ (string.len() as u64) << 24, MIX) as u32).max(SHORT + 1)
+}
+
+/// Some strings of one blob: those that were sought, and all very short ones, which compilers write where they are used and
+/// not among a file's strings. Whoever needs to know of a few thousand names where a kernel's BTF has them gets them so in
+/// half the time of [`LevelStrings`] (1 ms), and in half the memory.
+pub(crate) struct SoughtStrings {
+    seed: u64,
+    /// What was sought, each with a NUL.
+    sought: Vec<u8>,
+    table: HashTable<Sought>,
+    /// The first places of those that are in the section and not in the bases.
+    places: HashSet<u32>,
+    /// Where any string begins, but for second copies of those sought.
+    starts: BitSet,
+}
+
+#[derive(Clone, Copy)]
+struct Sought {
+    hash: u32,
+    /// Where it stands in what was sought.
+    at: u32,
+    /// Where it stands in the section, or `NOWHERE`.
+    place: u32,
+}
+
+const NOWHERE: u32 = u32::MAX;
+
+impl SoughtStrings {
+    /// Seeks `names` in the string section of `btf`, but for those that its bases have.
+    pub(crate) fn new<'n>(btf: &Btf<'_>, names: impl Iterator<Item = &'n [u8]> + Clone) -> Self {
+        let (count, bytes) =
+            names.clone().fold((0, 0), |(count, bytes), name| (count + 1, bytes + name.len() + 1));
+        let mut strings = Self {
+            seed: DefaultHashBuilder::default().hash_one(3u32),
+            sought: Vec::with_capacity(bytes),
+            table: HashTable::with_capacity(count),
+            places: HashSet::new(),
+            starts: BitSet::default(),
+        };
+        /// How many kinds of glances are told apart.
+        const GLANCES: u32 = 1 << 17;
+        let mut glances = BitSet::new(GLANCES as usize);
+        for name in names.filter(|name| !name.is_empty() && !name.contains(&0)) {
+            strings.seek(name);
+            glances.insert(glance(name) % GLANCES);
+        }
+        strings.places.reserve(strings.table.len() / 2);
+        let section = btf.string_section();
+        let ends = BitSet::of_zeros(section);
+        let mut no_starts = Vec::new();
+        let mut start = 0;
+        ends.for_each(|end| {
+            let string = &section[start as usize..end as usize];
+            let glance = glance(string);
+            let is_maybe_sought = glance == SHORT || glances.contains(glance % GLANCES);
+            if is_maybe_sought && !strings.note(btf, string, start) {
+                no_starts.push(start);
+            }
+            start = end + 1;
+        });
+        // Nothing begins after the last one.
+        no_starts.push(start);
+        strings.starts = ends.into_followers();
+        for start in no_starts {
+            strings.starts.remove(start);
+        }
+        strings
+    }
+
+    fn seek(&mut self, name: &[u8]) {
+        let Self { seed, sought, table, .. } = self;
+        let hash = (hash(name, 0, *seed).1 >> 32) as u32;
+        let equal = |other: &Sought| other.hash == hash && stands_at(sought, other.at, name);
+        let at = sought.len() as u32;
+        let new = Sought { hash, at, place: NOWHERE };
+        if table.entry(spread(hash), equal, |other| spread(other.hash)).or_insert(new).get().at == at {
+            sought.extend_from_slice(name);
+            sought.push(0);
+        }
+    }
+
+    /// Notes a string that may be one of those sought, and whether it is the first of its bytes.
+    fn note(&mut self, btf: &Btf<'_>, string: &[u8], at: u32) -> bool {
+        if string.is_empty() {
+            return false;
+        }
+        if string.len() < SHORTEST {
+            self.seek(string);
+        }
+        let hash = (hash(string, 0, self.seed).1 >> 32) as u32;
+        let Self { sought, table, places, .. } = self;
+        let equal = |other: &Sought| other.hash == hash && stands_at(sought, other.at, string);
+        let Some(found) = table.find_mut(spread(hash), equal) else { return true };
+        let is_first =
+            found.place == NOWHERE && btf.base().is_none_or(|base| base.find_string(string).is_none());
+        if is_first {
+            found.place = at;
+            places.insert(at);
+        }
+        is_first
+    }
+
+    /// Where `string` stands, if it was sought and stands anywhere; `None` if it was not sought.
+    pub(crate) fn find(&self, string: &[u8]) -> Option<Option<u32>> {
+        let hash = (hash(string, 0, self.seed).1 >> 32) as u32;
+        let equal = |other: &Sought| other.hash == hash && stands_at(&self.sought, other.at, string);
+        match self.table.find(spread(hash), equal) {
+            Some(found) => Some(Some(found.place).filter(|&place| place != NOWHERE)),
+            None if string.len() < SHORTEST => Some(None),
+            None => None,
+        }
+    }
+
+    /// Where those sought stand that are in the section and not in the bases.
+    pub(crate) fn places(&self) -> impl ExactSizeIterator<Item = u32> {
+        self.places.iter().copied()
+    }
+
+    /// As [`LevelStrings::is_first`], but that strings not sought are not compared.
+    #[inline]
+    pub(crate) fn is_first(&self, at: u32) -> bool {
+        self.starts.contains(at)
+    }
+}
+
 /// A string section that grows, each string in it once.
 pub(crate) struct StringTable {
     bytes: Vec<u8>,
@@ -236,7 +376,7 @@ impl StringTable {
 
 #[cfg(test)]
 mod tests {
-    use super::{LevelStrings, StringTable, hash};
+    use super::{LevelStrings, SoughtStrings, StringTable, hash};
     use crate::{Btf, Builder, ByteOrder};
     use std::sync::Arc;
 
@@ -258,16 +398,21 @@ mod tests {
         }
     }
 
-    #[test]
-    fn of_equal_strings_the_first_is_found_and_those_of_a_base_before() {
+    /// A blob with these strings, on one that has `one`.
+    fn split(section: &[u8]) -> Btf<'static> {
         let mut base = Builder::new(ByteOrder::NATIVE);
         base.string(b"one");
         let base = Arc::new(Btf::parse(base.finish().unwrap()).unwrap());
         let mut split = Builder::split(Arc::clone(&base)).finish().unwrap();
-        let section = b"one\0two\0three\0two\0";
         split[20..24].copy_from_slice(&(section.len() as u32).to_ne_bytes());
         split.extend_from_slice(section);
-        let split = Btf::parse_split(split, base).unwrap();
+        Btf::parse_split(split, base).unwrap()
+    }
+
+    #[test]
+    fn of_equal_strings_the_first_is_found_and_those_of_a_base_before() {
+        let section = b"one\0two\0three\0two\0";
+        let split = split(section);
         let level = LevelStrings::new(&split);
         assert_eq!(level.find(section, b"two"), Some(4));
         assert_eq!(level.find(section, b"one"), None, "it is the base's");
@@ -275,5 +420,31 @@ mod tests {
         assert_eq!((0..18).filter(|&at| level.is_first(at)).collect::<Vec<_>>(), [4, 8]);
         assert_eq!(split.find_string(b"one").unwrap().0, 1);
         assert_eq!(split.find_string(b"three").unwrap().0, split.first_string().0 + 8);
+    }
+
+    #[test]
+    fn strings_that_are_sought_are_found_as_all_are() {
+        let section = b"one\0twofold\0three\0\0twofold\0four\0x\0x\0";
+        let split = split(section);
+        let names = [b"twofold" as &[u8], b"one", b"nine", b"fold", b""];
+        let some = SoughtStrings::new(&split, names.into_iter());
+        let all = LevelStrings::new(&split);
+        for name in [b"twofold" as &[u8], b"one", b"nine", b"fold", b"x", b"y"] {
+            assert_eq!(some.find(name), Some(all.find(section, name)), "{}", name.escape_ascii());
+        }
+        assert_eq!((some.find(b"three"), some.find(b"nowhere")), (None, None), "not sought");
+        for at in 0..=section.len() as u32 {
+            assert_eq!(some.is_first(at), all.is_first(at), "{at}");
+        }
+        assert_eq!(some.places().collect::<std::collections::BTreeSet<_>>(), [4, 32].into());
+
+        split.seek_strings(names.into_iter());
+        assert!(split.sought_strings().is_some());
+        assert_eq!(split.find_string(b"twofold").unwrap().0, split.first_string().0 + 4);
+        assert_eq!(split.find_string(b"one").unwrap().0, 1);
+        assert_eq!(split.find_string(b"nine"), None);
+        assert!(split.sought_strings().is_some(), "no need for all yet");
+        assert_eq!(split.find_string(b"three").unwrap().0, split.first_string().0 + 12);
+        assert!(split.sought_strings().is_none());
     }
 }

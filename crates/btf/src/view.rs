@@ -8,7 +8,7 @@ use crate::header::Header;
 use crate::kind::Info;
 use crate::layout::{self, KindLayout};
 use crate::names::NameIndex;
-use crate::strings::LevelStrings;
+use crate::strings::{LevelStrings, SoughtStrings};
 use crate::{ByteOrder, Error, Kind, StringOffset, Type, TypeId, error::Result};
 use std::borrow::Cow;
 use std::fmt;
@@ -36,6 +36,7 @@ pub struct Btf<'a> {
     /// How often a name was looked for without an index.
     name_lookups: AtomicU32,
     level_strings: OnceLock<LevelStrings>,
+    sought_strings: OnceLock<SoughtStrings>,
     pointer_size: OnceLock<u8>,
 }
 
@@ -97,6 +98,7 @@ impl<'a> Btf<'a> {
             names: OnceLock::new(),
             name_lookups: AtomicU32::new(0),
             level_strings: OnceLock::new(),
+            sought_strings: OnceLock::new(),
             pointer_size: OnceLock::new(),
         };
         if first_string.checked_add(header.string_length).is_none() {
@@ -246,14 +248,11 @@ impl<'a> Btf<'a> {
         (0..self.offsets.len()).map(|index| self.own(index))
     }
 
-    /// The first two words of each own type, name and info, in the order of ids.
+    /// For each own type, in the order of ids, what stands in the type section from its record on.
     #[inline]
-    pub(crate) fn heads(&self) -> impl Iterator<Item = (u32, Info)> {
-        let (section, order) = (self.type_section(), self.header.order);
-        self.offsets.iter().map(move |&at| {
-            let head = section.get(at as usize..).unwrap_or_default();
-            (order.word(head, 0), Info(order.word(head, 1)))
-        })
+    pub(crate) fn tails(&self) -> impl Iterator<Item = &[u8]> {
+        let section = self.type_section();
+        self.offsets.iter().map(move |&at| section.get(at as usize..).unwrap_or_default())
     }
 
     /// The type with this id, in this blob or in a base. `void` has an empty record of kind [`Kind::Void`].
@@ -417,7 +416,37 @@ impl<'a> Btf<'a> {
         if let Some(found) = self.base.as_ref().and_then(|base| base.find_string(string)) {
             return Some(found);
         }
-        Some(StringOffset(self.first_string + self.level_strings().find(self.string_section(), string)?))
+        let sought = || self.sought_strings.get().and_then(|sought| sought.find(string));
+        let found = match self.level_strings.get() {
+            None => sought().unwrap_or_else(|| self.level_strings().find(self.string_section(), string)),
+            Some(all) => all.find(self.string_section(), string),
+        };
+        Some(StringOffset(self.first_string + found?))
+    }
+
+    /// Prepares for [`Btf::find_string`] of these names. Without this the first search indexes all strings, which takes
+    /// twice as long for a kernel's; with it, the first search for another name does. Only the first call, and only before
+    /// any search, has an effect.
+    pub fn seek_strings<'n>(&self, names: impl Iterator<Item = &'n [u8]> + Clone) {
+        if let Some(base) = &self.base {
+            base.seek_strings(names.clone());
+        }
+        if self.level_strings.get().is_none() {
+            self.sought_strings.get_or_init(|| SoughtStrings::new(self, names));
+        }
+    }
+
+    /// Indexes all strings, of the bases, too.
+    pub(crate) fn know_all_strings(&self) {
+        if let Some(base) = &self.base {
+            base.know_all_strings();
+        }
+        self.level_strings();
+    }
+
+    /// The own strings that were sought, if not all are known.
+    pub(crate) fn sought_strings(&self) -> Option<&SoughtStrings> {
+        self.sought_strings.get().filter(|_| self.level_strings.get().is_none())
     }
 
     /// The own strings by content.

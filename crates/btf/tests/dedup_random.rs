@@ -83,7 +83,7 @@ fn build_with(mut builder: Builder<'_>, nodes: &[Node], order: &[usize]) -> Vec<
     for &index in order {
         let node = &nodes[index];
         let name =
-            node.name.map_or_else(Default::default, |name| builder.string(format!("n{name}").as_bytes()));
+            node.name.map_or_else(Default::default, |name| builder.string(format!("name{name}").as_bytes()));
         let field = builder.string(b"field");
         let child = |at: usize| place[node.children[at]];
         let detail = node.detail;
@@ -288,5 +288,25 @@ fn a_base_that_many_share_gives_what_it_gives_to_one() {
         let shared = dedup::deduplicate_on(&split, &dedup::Base::new(Arc::clone(&base)).unwrap()).unwrap();
         assert_eq!(alone.map(), shared.map(), "round {round}: {nodes:?} {own:?}");
         assert_eq!(alone.report, shared.report);
+
+        // With names sought, some of them types' and most times all that these have.
+        let base = opened_again(&base);
+        let names = [b"name0" as &[u8], b"name1", b"field", b"another"];
+        let sought: Vec<&[u8]> = names.into_iter().filter(|_| random.below(8) != 0).collect();
+        base.seek_strings(sought.iter().copied());
+        let split = Btf::parse_split(split.bytes().to_vec(), Arc::clone(&base)).unwrap();
+        let candidates = dedup::Candidates::new(&base).unwrap();
+        let among = dedup::deduplicate_among(&split, || Some(candidates)).unwrap();
+        assert_eq!(alone.map(), among.map(), "round {round}: {nodes:?} {own:?} {sought:?}");
+        assert_eq!(alone.report, among.report);
+        assert_eq!(alone.map(), dedup::deduplicate(&split).unwrap().map());
     }
+}
+
+fn opened_again(btf: &Btf<'_>) -> Arc<Btf<'static>> {
+    let bytes = btf.bytes().to_vec();
+    Arc::new(match btf.base() {
+        Some(base) => Btf::parse_split(bytes, opened_again(base)).unwrap(),
+        None => Btf::parse(bytes).unwrap(),
+    })
 }

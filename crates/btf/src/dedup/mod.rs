@@ -49,6 +49,7 @@
 //! order of their first occurrence; [`crate::order`] makes that independent, too.
 
 mod base;
+mod candidates;
 mod classes;
 mod cons;
 mod forward;
@@ -62,9 +63,11 @@ mod strings;
 mod suspects;
 
 pub use base::Base;
+pub use candidates::Candidates;
 pub use rewrite::Rewritten;
 
 use crate::{Btf, Kind, StringOffset, TypeId, error::Result};
+use std::sync::Arc;
 
 /// Which types of a BTF are the same.
 #[derive(Clone, Debug)]
@@ -111,11 +114,34 @@ pub struct Ambiguity {
 /// overlap so much that comparing them would take quadratic time.
 pub fn deduplicate(btf: &Btf<'_>) -> Result<Deduplication> {
     match btf.base() {
-        Some(base) => match single::select(btf, base)? {
-            Some(consed) => finish(consed),
-            None => deduplicate_on(btf, &Base::new(base.clone())?),
-        },
+        Some(base) => alone(btf, base, Option::default),
         None => finish(cons::cons(btf)?),
+    }
+}
+
+/// The same for a split BTF, with what its names leave of its base. That is asked for when the own types are done with, so
+/// that it can be found in the meantime; without it, it is found then.
+///
+/// # Errors
+/// As of [`deduplicate`].
+pub fn deduplicate_among(
+    btf: &Btf<'_>,
+    candidates: impl FnOnce() -> Option<Candidates>,
+) -> Result<Deduplication> {
+    match btf.base() {
+        Some(base) => alone(btf, base, candidates),
+        None => finish(cons::cons(btf)?),
+    }
+}
+
+fn alone<'a>(
+    btf: &Btf<'a>,
+    base: &Arc<Btf<'a>>,
+    candidates: impl FnOnce() -> Option<Candidates>,
+) -> Result<Deduplication> {
+    match single::select(btf, base, candidates)? {
+        Some(consed) => finish(consed),
+        None => deduplicate_on(btf, &Base::new(base.clone())?),
     }
 }
 

@@ -29,20 +29,6 @@ pub(super) fn role(name: u32, info: u32) -> Role {
     }
 }
 
-/// The index of the first word of a record that is a type id, if it has one.
-#[inline]
-pub(super) fn first_reference(info: Info) -> Option<usize> {
-    let shape = info.shape()?;
-    match shape {
-        _ if shape.target => Some(2),
-        _ if shape.info_references > 0 => Some(3),
-        _ if shape.element_references.1 > 0 && info.vlen() > 0 => {
-            Some(3 + usize::from(shape.info) + usize::from(shape.element_references.0))
-        }
-        _ => None,
-    }
-}
-
 /// The kind that a definition or forward declaration shares its names with: `struct`, `union` and `enum` tags live
 /// apart from each other, as the same tag may in different units.
 pub(super) fn tag_kind(info: u32) -> Kind {

@@ -80,6 +80,10 @@ pub(super) struct Refinement<'c, 'b> {
     moved: Vec<(u32, Class)>,
     /// Blocks that got another signature in this round.
     signed: Vec<(Class, u64)>,
+    /// Whether any block is or was wild.
+    any_wild: bool,
+    /// The key at hand.
+    scratch: Vec<Class>,
     /// How many loose types were compared so far.
     pub(super) comparisons: u64,
 }
@@ -158,6 +162,8 @@ impl<'c, 'b> Refinement<'c, 'b> {
             has_forwards,
             moved,
             signed,
+            any_wild: false,
+            scratch: Vec::new(),
             comparisons: 0,
         })
     }
@@ -203,9 +209,51 @@ impl<'c, 'b> Refinement<'c, 'b> {
         touched.sort_unstable();
         touched.dedup();
         for group in touched.chunk_by(|a, b| a.0 == b.0) {
-            self.split(group[0].0, group)?;
+            match *group {
+                [(block, element)] if self.blocks[block as usize].loose == 0 && !self.any_wild => {
+                    self.split_off(block, element)?;
+                }
+                _ => self.split(group[0].0, group)?,
+            }
         }
         self.renumber();
+        Ok(())
+    }
+
+    /// As [`Refinement::split`], for one member that is looked at, where no member and no type is loose or wild: it refers
+    /// to what has moved, and the others do not. So are nearly all splits of a module's types from its kernel's.
+    fn split_off(&mut self, block: Class, element: u32) -> Result<()> {
+        let was = self.blocks[block as usize];
+        if was.len == 1 {
+            return Ok(());
+        }
+        let last = was.start + was.len - 1;
+        self.swap(self.position[element as usize], last);
+        let other = self.order[was.start as usize];
+        let mut key = std::mem::take(&mut self.scratch);
+        key.clear();
+        if self.has_forwards {
+            self.key(other, &mut key)?;
+        }
+        let others_signature = self.signature_of(block, &key);
+        key.clear();
+        self.key(element, &mut key)?;
+        let signature = self.signature_of(block, &key);
+        self.scratch = key;
+        let number = self.blocks.len() as Class;
+        let one = Block { start: last, len: 1, ..was };
+        // The larger part keeps the number, of two alike the one that is looked at.
+        if was.len > 2 {
+            self.blocks[block as usize].len -= 1;
+            self.signed.push((block, others_signature));
+            self.blocks.push(Block { signature, ..one });
+            self.moved.push((element, number));
+        } else {
+            self.blocks[block as usize] = one;
+            self.signed.push((block, signature));
+            self.blocks.push(Block { len: 1, signature: others_signature, ..was });
+            self.moved.push((other, number));
+        }
         Ok(())
     }
 
@@ -257,6 +305,7 @@ impl<'c, 'b> Refinement<'c, 'b> {
         let mut at = boundary;
         for (index, part) in parts.into_iter().enumerate() {
             let start = at - part.untouched;
+            self.any_wild |= part.wild;
             for &element in part.members.iter().chain(&part.loose) {
                 self.order[at as usize] = element;
                 self.position[element as usize] = at;
@@ -306,7 +355,11 @@ impl<'c, 'b> Refinement<'c, 'b> {
     }
 
     pub(super) fn signature(&self, block: Class, part: &Part) -> u64 {
-        let children = part.key.iter().map(|&class| self.blocks[class as usize].signature);
+        self.signature_of(block, &part.key)
+    }
+
+    fn signature_of(&self, block: Class, key: &[Class]) -> u64 {
+        let children = key.iter().map(|&class| self.blocks[class as usize].signature);
         Signatures::combine(self.blocks[block as usize].signature, children)
     }
 

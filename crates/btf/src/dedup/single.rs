@@ -5,9 +5,10 @@
 //! type can be the same as an own one only if all that it refers to is, so that most of a kernel's 107,000 types are
 //! done with at the first name or reference that no own type has. What is found is what [`super::base::select`] finds.
 
+use super::candidates::{Candidates, Names};
 use super::classes::{Class, Classes};
 use super::cons::{Consed, Numbers, Part, Walked, walk, walk_definitions};
-use super::record::{Link, Role, first_reference, links, read, role, tag_kind};
+use super::record::{Role, read, role, tag_kind};
 use super::strings::Strings;
 use crate::bits::BitSet;
 use crate::kind::Info;
@@ -20,7 +21,11 @@ use std::ops::ControlFlow;
 ///
 /// # Errors
 /// As [`super::deduplicate`].
-pub(super) fn select<'b>(btf: &'b Btf<'b>, base: &'b Btf<'b>) -> Result<Option<Consed<'b>>> {
+pub(super) fn select<'b>(
+    btf: &'b Btf<'b>,
+    base: &'b Btf<'b>,
+    candidates: impl FnOnce() -> Option<Candidates>,
+) -> Result<Option<Consed<'b>>> {
     let first = btf.first_id();
     let mut refers_to_base = false;
     for ty in btf.types() {
@@ -33,13 +38,24 @@ pub(super) fn select<'b>(btf: &'b Btf<'b>, base: &'b Btf<'b>) -> Result<Option<C
     if own.cyclic.is_some() {
         return Ok(None);
     }
-    let found = Search::new(base, &own.classes, first.0).all()?;
+    let names = Names::of(&own.classes, base.end_string());
+    let candidates = match candidates() {
+        Some(candidates) => candidates,
+        None if base.sought_strings().is_some() => Candidates::new(base)?,
+        None => Candidates::of(base, names.clone())?,
+    };
+    if !candidates.names.contain_all(&names) {
+        // Others were sought than these types name.
+        base.know_all_strings();
+        return select(btf, base, Option::default);
+    }
+    let found = Search::new(base, &own.classes).among(&candidates)?;
     let mut selected = BitSet::new(found.len());
     let mut definitions = Vec::new();
-    for (id, &class) in found.iter().enumerate().filter(|(_, class)| **class != 0) {
-        selected.insert(id as u32);
-        if own.classes.is_name(class) {
-            definitions.push(id as u32);
+    for &id in candidates.ids.iter().filter(|&&id| found[id as usize] != NONE) {
+        selected.insert(id);
+        if own.classes.is_name(found[id as usize]) {
+            definitions.push(id);
         }
     }
     // The records of the base's definitions are classes of own types or new ones, and so is what they refer to.
@@ -72,8 +88,6 @@ struct Search<'b, 'c> {
     base: &'b Btf<'b>,
     strings: Strings<'b>,
     classes: &'c Classes<'b>,
-    /// The names in own records that the base has, and the empty one.
-    names: BitSet,
     /// [Signatures](signature) of own records.
     signatures: BitSet,
     /// By id of the base: a class, or one of the marks below.
@@ -83,12 +97,12 @@ struct Search<'b, 'c> {
     record: Vec<u32>,
 }
 
-/// A type that was not looked at yet.
-const NEW: Class = 0;
+/// One that no own type is the same as; also the class of `void`, which has the id 0.
+const NONE: Class = 0;
+/// A candidate that was not looked at yet.
+const NEW: Class = Class::MAX - 1;
 /// One that waits for what it refers to.
-const OPEN: Class = Class::MAX - 1;
-/// One that no own type is the same as.
-const NONE: Class = Class::MAX;
+const OPEN: Class = Class::MAX;
 
 /// How many signatures there are.
 const SIGNATURES: u32 = 1 << 16;
@@ -102,59 +116,30 @@ fn signature(info: u32, references: [Class; 2]) -> u32 {
 }
 
 impl<'b, 'c> Search<'b, 'c> {
-    fn new(base: &'b Btf<'b>, classes: &'c Classes<'b>, types: u32) -> Self {
-        let end = base.end_string();
-        let mut names = BitSet::new(end.max(1) as usize);
-        names.insert(0);
+    fn new(base: &'b Btf<'b>, classes: &'c Classes<'b>) -> Self {
         let mut signatures = BitSet::new(SIGNATURES as usize);
         for class in 1..classes.len() as Class {
             let words = classes.words(class);
-            let mut name = |offset: u32| {
-                if offset < end {
-                    names.insert(offset);
-                }
-            };
-            match *words {
-                [] | [_] => {}
-                [leaf, _] => name(leaf),
-                [_, info, ..] => {
-                    links(info, |link, index| {
-                        if link == Link::Name {
-                            name(words[index]);
-                        }
-                    });
-                    let mut found = [0; 2];
-                    let references = Info(info).shape().into_iter();
-                    let references = references.flat_map(|shape| shape.references(Info(info).vlen()));
-                    for (found, index) in found.iter_mut().zip(references) {
-                        *found = words[index];
-                    }
-                    signatures.insert(signature(info, found));
-                }
+            let [_, info, _, ..] = *words else { continue };
+            let mut found = [0; 2];
+            let references = Info(info).shape().into_iter();
+            let references = references.flat_map(|shape| shape.references(Info(info).vlen()));
+            for (found, index) in found.iter_mut().zip(references) {
+                *found = words[index];
             }
+            signatures.insert(signature(info, found));
         }
-        let (strings, found) = (Strings::new(base), vec![NEW; types as usize]);
-        Self { base, strings, classes, names, signatures, found, stack: Vec::new(), record: Vec::new() }
+        let (strings, found) = (Strings::new(base), vec![NONE; base.next_id().0 as usize]);
+        Self { base, strings, classes, signatures, found, stack: Vec::new(), record: Vec::new() }
     }
 
-    /// The class of each type of the base that an own type may be the same as, 0 for others.
-    fn all(mut self) -> Result<Vec<Class>> {
-        // What its own name or kind decides, in the order of memory; then what depends on others.
-        let mut levels = vec![self.base];
-        while let Some(base) = levels.last().and_then(|level| level.base()) {
-            levels.push(base);
+    /// By id of the base: the class of each type that an own type may be the same as, 0 for others.
+    fn among(mut self, candidates: &Candidates) -> Result<Vec<Class>> {
+        // What its own name or kind decides; then what depends on others.
+        for &id in &candidates.ids {
+            self.found[id as usize] = self.by_name(id)?;
         }
-        let mut id = 1;
-        for level in levels.into_iter().rev() {
-            for (name, info) in level.heads() {
-                self.found[id] = self.by_name(name, info)?;
-                id += 1;
-            }
-        }
-        for id in 1..self.found.len() as u32 {
-            if self.found[id as usize] != NEW {
-                continue;
-            }
+        for &id in &candidates.ids {
             self.stack.push(id);
             while let Some(&top) = self.stack.last() {
                 let depth = self.stack.len();
@@ -167,31 +152,19 @@ impl<'b, 'c> Search<'b, 'c> {
                 }
             }
         }
-        for class in &mut self.found {
-            if *class == NONE {
-                *class = 0;
-            }
-        }
         Ok(self.found)
     }
 
     /// What the name and kind of a type tell: the class of a definition or declaration, `NONE`, or `NEW` for nothing yet.
-    #[inline]
-    fn by_name(&mut self, name: u32, info: Info) -> Result<Class> {
-        match info.kind() {
-            // Of a kernel's types 47,000 are functions; each belongs to its object.
-            Kind::Func => return Ok(NONE),
-            kind @ Kind::Unknown(_) => {
-                return Err(Error::WrongKind { found: kind, wanted: "a kind whose references are known" });
-            }
-            // As most are.
-            _ if name == 0 => return Ok(NEW),
-            _ => {}
+    fn by_name(&mut self, id: u32) -> Result<Class> {
+        let ty = self.base.get(TypeId(id))?;
+        if let kind @ Kind::Unknown(_) = ty.kind() {
+            return Err(Error::WrongKind { found: kind, wanted: "a kind whose references are known" });
         }
-        let Some(name) = self.wanted(name)? else { return Ok(NONE) };
-        Ok(match role(name, info.0) {
+        let name = self.strings.canonical(ty.word(0))?;
+        Ok(match role(name, ty.word(1)) {
             Role::Definition | Role::Forward => {
-                let leaf = [name, u32::from(tag_kind(info.0).number())];
+                let leaf = [name, u32::from(tag_kind(ty.word(1)).number())];
                 self.classes.find_known(&leaf).unwrap_or(NONE)
             }
             Role::Own => NONE,
@@ -199,24 +172,10 @@ impl<'b, 'c> Search<'b, 'c> {
         })
     }
 
-    /// The canonical offset of a name, if an own record has it, too.
-    #[inline]
-    fn wanted(&mut self, name: u32) -> Result<Option<u32>> {
-        if self.names.contains(name) {
-            return Ok(Some(name));
-        }
-        let name = self.strings.canonical(name)?;
-        Ok(self.names.contains(name).then_some(name))
-    }
-
     /// The class of a type by its record, or `NONE`. `None` when some that it refers to come first: these are stacked.
     fn by_record(&mut self, id: u32) -> Result<Option<Class>> {
         let ty = self.base.get(TypeId(id))?;
         let info = Info(ty.word(1));
-        // It is all that most need.
-        if first_reference(info).is_some_and(|index| self.found.get(ty.word(index) as usize) == Some(&NONE)) {
-            return Ok(Some(NONE));
-        }
         let Some(shape) = info.shape() else { return Ok(Some(NONE)) };
         let depth = self.stack.len();
         let mut first = [0; 2];
@@ -226,9 +185,10 @@ impl<'b, 'c> Search<'b, 'c> {
             let child = ty.word(index);
             match found.get(child as usize) {
                 None => return ControlFlow::Break(Err(Error::NoSuchType(TypeId(child)))),
-                Some(&NEW) if child != 0 => stack.push(child),
+                Some(&NEW) => stack.push(child),
                 // An open one waits for this one: a cycle without a definition, which own types do not have.
-                Some(&(NONE | OPEN)) => return ControlFlow::Break(Ok(NONE)),
+                Some(&OPEN) => return ControlFlow::Break(Ok(NONE)),
+                Some(&NONE) if child != 0 => return ControlFlow::Break(Ok(NONE)),
                 Some(&class) if number < 2 => first[number] = class,
                 Some(_) => {}
             }
@@ -248,18 +208,11 @@ impl<'b, 'c> Search<'b, 'c> {
         let mut record = std::mem::take(&mut self.record);
         read(ty, &mut record);
         shape.references(info.vlen()).for_each(|index| record[index] = self.found[record[index] as usize]);
-        let mut known = true;
         for index in std::iter::once(0).chain(shape.element_names(info.vlen())) {
-            match self.wanted(record[index])? {
-                Some(name) => record[index] = name,
-                None => {
-                    known = false;
-                    break;
-                }
-            }
+            record[index] = self.strings.canonical(record[index])?;
         }
-        let class = known.then(|| self.classes.find_known(&record)).flatten();
+        let class = self.classes.find_known(&record).unwrap_or(NONE);
         self.record = record;
-        Ok(Some(class.unwrap_or(NONE)))
+        Ok(Some(class))
     }
 }

@@ -1,6 +1,6 @@
 //! One offset per string: records may name one string by several offsets, and compare as words only after that.
 
-use crate::strings::{LevelStrings, MIX, hash};
+use crate::strings::{LevelStrings, MIX, SoughtStrings, hash};
 use crate::{Btf, Error, StringOffset, error::Result};
 use hashbrown::HashMap;
 
@@ -12,7 +12,7 @@ use hashbrown::HashMap;
 pub(super) struct Strings<'b> {
     btf: &'b Btf<'b>,
     /// The strings of each level with the offset of its first byte, the top level's first.
-    levels: Vec<(u32, &'b LevelStrings)>,
+    levels: Vec<(u32, Level<'b>)>,
     aliases: HashMap<u32, u32>,
     /// Strings that are nowhere but at the end of others, by content.
     tails: HashMap<&'b [u8], u32>,
@@ -21,12 +21,34 @@ pub(super) struct Strings<'b> {
     budget: usize,
 }
 
+/// What is known of the strings of one level.
+#[derive(Clone, Copy)]
+enum Level<'b> {
+    All(&'b LevelStrings),
+    /// Those that are not sought are as they stand.
+    Some(&'b SoughtStrings),
+}
+
+impl Level<'_> {
+    #[inline]
+    fn is_first(self, at: u32) -> bool {
+        match self {
+            Level::All(strings) => strings.is_first(at),
+            Level::Some(strings) => strings.is_first(at),
+        }
+    }
+}
+
 impl<'b> Strings<'b> {
     pub(super) fn new(btf: &'b Btf<'b>) -> Self {
         let mut levels = Vec::new();
         let mut level = Some(btf);
         while let Some(btf) = level {
-            levels.push((btf.first_string().0, btf.level_strings()));
+            let strings = match btf.sought_strings() {
+                Some(sought) => Level::Some(sought),
+                None => Level::All(btf.level_strings()),
+            };
+            levels.push((btf.first_string().0, strings));
             level = btf.base().map(|base| &**base);
         }
         let budget = (btf.end_string() as usize).saturating_mul(16);
@@ -54,6 +76,13 @@ impl<'b> Strings<'b> {
         };
         self.aliases.insert(offset, canonical);
         Ok(canonical)
+    }
+
+    /// Whether one look tells that `offset` is the lowest of its string.
+    #[inline]
+    pub(super) fn is_canonical(&self, offset: u32) -> bool {
+        // The lowest level's, as it nearly always is.
+        self.levels.last().is_some_and(|&(first, strings)| strings.is_first(offset.wrapping_sub(first)))
     }
 
     /// A number that depends on the string's bytes only, the same in every run.

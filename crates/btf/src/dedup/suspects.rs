@@ -105,10 +105,6 @@ fn class_users(consed: &Consed<'_>) -> Users {
     let count = consed.classes.len();
     let mut users = UsersBuilder::new(count);
     for class in 0..count as Class {
-        references(consed.classes.words(class), |child| users.count(child));
-    }
-    users.counted();
-    for class in 0..count as Class {
         references(consed.classes.words(class), |child| users.add(child, class));
     }
     users.finish()
@@ -126,39 +122,41 @@ impl Users {
     }
 }
 
-/// Gathers [`Users`]: first all are counted, then all are added.
+/// Gathers [`Users`].
 struct UsersBuilder {
-    /// While counting, the count of row r at r + 2; while adding, the place of the next user of r at r + 1.
-    starts: Vec<u32>,
-    users: Vec<u32>,
+    count: usize,
+    /// Used, user.
+    pairs: Vec<(u32, u32)>,
 }
 
 impl UsersBuilder {
+    /// For `count` rows, by some that refer to a few each.
     fn new(count: usize) -> Self {
-        Self { starts: vec![0; count + 2], users: Vec::new() }
-    }
-
-    #[inline]
-    fn count(&mut self, used: u32) {
-        self.starts[used as usize + 2] += 1;
-    }
-
-    fn counted(&mut self) {
-        for index in 2..self.starts.len() {
-            self.starts[index] += self.starts[index - 1];
-        }
-        self.users = vec![0; self.starts.last().map_or(0, |&last| last as usize)];
+        Self { count, pairs: Vec::with_capacity(count * 4) }
     }
 
     #[inline]
     fn add(&mut self, used: u32, user: u32) {
-        let at = &mut self.starts[used as usize + 1];
-        self.users[*at as usize] = user;
-        *at += 1;
+        self.pairs.push((used, user));
     }
 
+    /// Sorts by what is used; the order of users stays.
     fn finish(self) -> Users {
-        Users { starts: self.starts, users: self.users }
+        // Counted at row + 2, then placed by row + 1, which leaves the start of each row at its own number.
+        let mut starts = vec![0; self.count + 2];
+        for &(used, _) in &self.pairs {
+            starts[used as usize + 2] += 1;
+        }
+        for index in 2..starts.len() {
+            starts[index] += starts[index - 1];
+        }
+        let mut users = vec![0; self.pairs.len()];
+        for &(used, user) in &self.pairs {
+            let at = &mut starts[used as usize + 1];
+            users[*at as usize] = user;
+            *at += 1;
+        }
+        Users { starts, users }
     }
 }
 
@@ -181,14 +179,6 @@ impl Elements {
         let ranks = RankedSet::new(ids);
         let ids: Vec<u32> = ranks.iter().collect();
         let mut users = UsersBuilder::new(ids.len());
-        for &id in &ids {
-            consed.for_each_reference(id, |child| {
-                if let Some(child) = ranks.rank(child) {
-                    users.count(child);
-                }
-            })?;
-        }
-        users.counted();
         for (user, &id) in ids.iter().enumerate() {
             consed.for_each_reference(id, |child| {
                 if let Some(child) = ranks.rank(child) {

@@ -1,12 +1,14 @@
 //! The BTF that outputs are split on.
 
-use std::sync::{Arc, LazyLock, OnceLock};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, OnceLock, PoisonError, mpsc};
 
 use btfkit_btf::{Btf, ByteOrder, dedup};
 
 use crate::error::{Error, Result};
+use crate::heap;
 use crate::object::Object;
-use crate::wrong_base::{KernelStructs, kernel_structs};
+use crate::parallel;
+use crate::wrong_base::{KERNEL_STRUCTS, KernelStructs, kernel_structs};
 
 /// A BTF to split outputs on. For a single output it is read as far as that output needs it; with an [index](Base::indexed),
 /// which takes longer to make than that, it serves many.
@@ -26,6 +28,22 @@ struct Shared {
     btf: LazyLock<Opened, Open>,
     index: OnceLock<Result<dedup::Base<'static>, btfkit_btf::Error>>,
     kernel_structs: OnceLock<KernelStructs>,
+    aside: Mutex<Option<Aside>>,
+}
+
+/// The other end of a thread that looks for what of the base may be the same as types of an output.
+#[derive(Debug)]
+struct Aside {
+    /// Takes, once, the names that the output may have, each with a NUL; nothing if they are too many to be sought.
+    names: Option<mpsc::Sender<Option<Vec<u8>>>>,
+    /// Gives what they leave of the base, once they are known.
+    candidates: mpsc::Receiver<Result<dedup::Candidates, btfkit_btf::Error>>,
+}
+
+impl Shared {
+    fn aside(&self) -> MutexGuard<'_, Option<Aside>> {
+        self.aside.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Base {
@@ -37,6 +55,7 @@ impl Base {
             btf: LazyLock::new(Box::new(open)),
             index: OnceLock::new(),
             kernel_structs: OnceLock::new(),
+            aside: Mutex::new(None),
         };
         Self { shared: Arc::new(shared), indexed: false }
     }
@@ -58,13 +77,59 @@ impl Base {
     /// Begins, on a thread of its own, with what an encode on this base would have to wait for: it takes as long as to
     /// open and scan a small module.
     pub fn begin(&self) {
-        let base = self.clone();
-        // Where there is no thread, or on errors, it is found out when it is needed.
-        let _ = std::thread::Builder::new().spawn(move || {
-            if base.prepare().is_ok() {
-                let _ = base.kernel_structs();
+        let (names_sender, names) = mpsc::channel::<Option<Vec<u8>>>();
+        let (found, candidates) = mpsc::channel();
+        *self.shared.aside() = Some(Aside { names: Some(names_sender), candidates });
+        // Not to keep it: when nobody else does, nobody asks.
+        let shared = Arc::downgrade(&self.shared);
+        parallel::begin(move || {
+            heap::prepare_thread();
+            // What fails is found out again, and told, when it is needed.
+            let Some(Ok(btf)) = shared.upgrade().map(|shared| shared.btf.clone()) else { return };
+            match names.recv() {
+                Ok(Some(names)) => {
+                    btf.seek_strings(names.split(|&byte| byte == 0));
+                    let _ = found.send(dedup::Candidates::new(&btf));
+                }
+                // The first search makes the index of all strings.
+                Ok(None) => _ = btf.find_string(b"int"),
+                Err(_) => return,
             }
+            drop(found);
+            if let Some(shared) = shared.upgrade() {
+                shared.kernel_structs.get_or_init(|| kernel_structs(&btf));
+            }
+            // It does not wait for more outputs: a process whose threads sleep ends no sooner than their processors wake.
         });
+    }
+
+    /// Tells the thread, if it was begun with, which names an output may have: those in `strings`, each with a NUL, and others.
+    pub(crate) fn expect<'n>(&self, strings: &[u8], others: impl Iterator<Item = &'n [u8]>) {
+        if let Some(sender) = self.shared.aside().as_mut().and_then(|aside| aside.names.take()) {
+            let names = are_few(strings).then(|| {
+                let mut names = strings.to_vec();
+                for name in others.chain(KERNEL_STRUCTS) {
+                    names.extend_from_slice(name);
+                    names.push(0);
+                }
+                names
+            });
+            // Without the thread it is all done when it is needed.
+            let _ = sender.send(names);
+        }
+    }
+
+    /// Finds the names that an output may have, those in `strings` and others, unless that was done or is being done.
+    pub(crate) fn seek<'n>(
+        &self,
+        strings: &'n [u8],
+        others: impl Iterator<Item = &'n [u8]> + Clone,
+    ) -> Result<()> {
+        if !self.indexed && are_few(strings) {
+            let names = strings.split(|&byte| byte == 0).chain(others).chain(KERNEL_STRUCTS);
+            self.btf()?.seek_strings(names);
+        }
+        Ok(())
     }
 
     /// Refuses objects of the other byte order.
@@ -79,19 +144,17 @@ impl Base {
 
     /// Does what can be done before the types are known that are to be split off.
     pub(crate) fn prepare(&self) -> Result<()> {
-        // The first search makes the index of strings.
-        self.btf()?.find_string(b"int");
-        if self.indexed { self.index().map(drop) } else { Ok(()) }
+        if self.indexed { self.index().map(drop) } else { self.btf().map(drop) }
     }
 
     /// Finds out which types of a BTF split on it are the same.
     pub(crate) fn deduplicate(&self, split: &Btf<'_>) -> Result<dedup::Deduplication> {
-        let unique = if self.indexed {
-            dedup::deduplicate_on(split, self.index()?)
-        } else {
-            dedup::deduplicate(split)
-        };
-        Ok(unique?)
+        if self.indexed {
+            return Ok(dedup::deduplicate_on(split, self.index()?)?);
+        }
+        // Nothing comes from a thread that was not told names. What failed there is found out again here.
+        let aside = self.shared.aside().take().map(|aside| aside.candidates);
+        Ok(dedup::deduplicate_among(split, || aside?.recv().ok()?.ok())?)
     }
 
     /// What tells whether a module was built against this kernel.
@@ -105,6 +168,11 @@ impl Base {
         let index = self.shared.index.get_or_init(|| dedup::Base::new(Arc::clone(btf)));
         index.as_ref().map_err(|error| error.clone().into())
     }
+}
+
+/// Whether it is quicker to seek these strings in a kernel's than to index all of those.
+fn are_few(strings: &[u8]) -> bool {
+    strings.len() < 1 << 19
 }
 
 impl From<Arc<Btf<'static>>> for Base {

@@ -21,6 +21,7 @@ use crate::names::{Name, Names};
 use crate::nodes::{DECLARATION, DeclTag, NodeKind, Nodes};
 use crate::object::Object;
 use crate::options::{Options, Variables};
+use crate::parallel;
 use crate::record::{RecordId, RecordTable};
 use crate::scan::{Scanner, Wanted};
 use crate::variables::VariableState;
@@ -172,8 +173,9 @@ fn in_parallel(source: &Source<'_, '_>) -> Option<Collected> {
             parts.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(part);
         };
         for _ in 1..source.thread_count() {
-            scope.spawn(work);
+            scope.spawn(parallel::elsewhere(work));
         }
+        std::thread::yield_now();
         work();
     });
     if linked.into_inner() {

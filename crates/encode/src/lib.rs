@@ -23,6 +23,7 @@ mod error;
 mod explain;
 mod files;
 mod functions;
+pub mod heap;
 mod intern;
 mod linked;
 pub mod moved_relocations;
@@ -110,6 +111,11 @@ pub fn encode(
     let total = units.units.iter().map(|unit| unit.size() as u64).sum();
     let threads = parallel::threads(options.threads, total);
     let names = Names::new(&units.files[0].str);
+    // Beside what DWARF names.
+    let other_names = || object.sections().map(|section| section.name).chain(functions::KFUNC_TAGS);
+    if let Some(base) = &options.base {
+        base.expect(names.section(), other_names());
+    }
     let function_symbols = FunctionSymbols::of(main, &names, threads)?;
     let kfuncs = functions::kfuncs(object)?;
     watch.lap("open", &mut report);
@@ -136,7 +142,10 @@ pub fn encode(
     let (prepared, mut collected) = both(threads, prepare_base, || collect::collect(&source));
     prepared?;
     let base = options.base.as_ref().map(Base::btf).transpose()?;
-    options.base.as_ref().map_or(Ok(()), |base| base.check_byte_order(object))?;
+    if let Some(base) = &options.base {
+        base.check_byte_order(object)?;
+        base.seek(names.section(), names.aside().chain(other_names()))?;
+    }
     for damage in &units.damage {
         *collected.damage.entry(*damage).or_default() += 1;
     }

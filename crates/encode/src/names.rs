@@ -236,6 +236,16 @@ impl<'d> Names<'d> {
         numbers.get(bytes).map(|&number| Name(number))
     }
 
+    /// The indexed section, up to its last string.
+    pub fn section(&self) -> &'d [u8] {
+        &self.text[..self.terminated]
+    }
+
+    /// Names that were met and are not in the indexed section.
+    pub fn aside(&self) -> impl Iterator<Item = &[u8]> + Clone {
+        (0..self.side.count()).filter_map(|index| self.side.get(index)).map(|bytes| &**bytes)
+    }
+
     /// The bytes of `name`.
     pub fn bytes(&self, name: Name) -> &[u8] {
         if name.is_none() {

@@ -9,7 +9,7 @@ use btfkit_btf::{Btf, Builder, ByteOrder, Linkage, SectionEntry, StringOffset, T
 use crate::collect::{Collected, StateTag};
 use crate::emit::{Emitter, collapsed, identifier, members};
 use crate::error::{Error, Result};
-use crate::functions::{FunctionChoice, FunctionSymbols, KfuncTag, Verdict};
+use crate::functions::{FunctionChoice, FunctionSymbols, KFUNC_TAGS, KfuncTag, Verdict};
 use crate::names::Names;
 use crate::object::Object;
 use crate::options::Options;
@@ -100,9 +100,10 @@ pub fn write(facts: &Facts<'_>) -> Result<Vec<u8>> {
         if features.kfunc_tags
             && let Ok(found) = kfuncs.binary_search_by(|kfunc| kfunc.name.as_slice().cmp(&bytes))
         {
-            tags.insert((id, -1, b"bpf_kfunc".to_vec()), ());
+            let [all, fastcall] = KFUNC_TAGS;
+            tags.insert((id, -1, all.to_vec()), ());
             if kfuncs[found].fastcall {
-                tags.insert((id, -1, b"bpf_fastcall".to_vec()), ());
+                tags.insert((id, -1, fastcall.to_vec()), ());
             }
         }
         let state = &collected.functions[choice.state as usize];

@@ -1,5 +1,7 @@
 //! Two things at once, where there are two threads to do them.
 
+use rustix::thread::{sched_getaffinity, sched_getcpu, sched_setaffinity};
+
 /// The number of threads that are worth having for so many bytes of DWARF, of those wanted (0 for one for each processor).
 /// A small module is scanned in the time that it takes to start a thread and put together what two have found.
 pub fn threads(wanted: usize, dwarf: u64) -> usize {
@@ -19,11 +21,37 @@ pub fn both<A: Send, B>(threads: usize, a: impl FnOnce() -> A + Send, b: impl Fn
         return (a(), b);
     }
     std::thread::scope(|scope| {
-        let a = scope.spawn(a);
+        let a = scope.spawn(elsewhere(a));
+        std::thread::yield_now();
         let b = b();
         match a.join() {
             Ok(a) => (a, b),
             Err(panic) => std::panic::resume_unwind(panic),
         }
     })
+}
+
+/// Begins with `work` on a thread of its own, if there can be one; nobody waits for it.
+pub fn begin(work: impl FnOnce() + Send + 'static) {
+    if std::thread::Builder::new().spawn(elsewhere(work)).is_ok() {
+        std::thread::yield_now();
+    }
+}
+
+/// `work` for a new thread, on another processor than this one. Once it is started, this thread has to yield.
+///
+/// Schedulers that keep processors free, as in virtual machines, let a new thread wait on that of its parent until the parent
+/// has had its time, 2 to 4 ms, in which a module is done; and bring it back there whenever it wakes. If the parent
+/// yields and the thread leaves for good, it runs 0.1 ms later.
+pub fn elsewhere<T>(work: impl FnOnce() -> T) -> impl FnOnce() -> T {
+    let here = sched_getcpu();
+    move || {
+        if let Ok(mut others) = sched_getaffinity(None) {
+            others.unset(here);
+            if others.count() > 0 {
+                let _ = sched_setaffinity(None, &others);
+            }
+        }
+        work()
+    }
 }

@@ -15,7 +15,7 @@ use crate::object::Object;
 const MODULE_SECTION: &str = ".gnu.linkonce.this_module";
 
 /// Names that the kernel gives one meaning, in the order in which they are looked at.
-const KERNEL_STRUCTS: [&[u8]; 2] = [b"module", b"task_struct"];
+pub const KERNEL_STRUCTS: [&[u8]; 2] = [b"module", b"task_struct"];
 
 /// Ids of the structures of each of these names.
 pub type KernelStructs = [Vec<TypeId>; KERNEL_STRUCTS.len()];

@@ -11,7 +11,7 @@ mod prototype;
 mod select;
 
 pub use examine::{DECLARED, FunctionState, Unit, examine};
-pub use kfuncs::{KfuncTag, arena_attributes, kfuncs};
+pub use kfuncs::{KFUNC_TAGS, KfuncTag, arena_attributes, kfuncs};
 pub use select::{FunctionChoice, Verdict, select, true_signatures};
 
 use hashbrown::HashMap;

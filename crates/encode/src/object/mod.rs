@@ -128,7 +128,7 @@ impl Object {
     }
 
     /// All sections in the order of their numbers, the null section first.
-    pub fn sections(&self) -> impl ExactSizeIterator<Item = Section<'_>> {
+    pub fn sections(&self) -> impl ExactSizeIterator<Item = Section<'_>> + Clone {
         let (names, linked) = (self.section_names(), !self.is_relocatable());
         self.sections.iter().enumerate().map(move |(index, record)| record.view(index as u32, names, linked))
     }

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use btfkit_btf::{Btf, distill};
-use btfkit_encode::Base;
 use btfkit_encode::object::Object;
+use btfkit_encode::{Base, heap};
 
 use crate::input;
 
@@ -60,6 +60,14 @@ impl BaseFile {
             Err(error) => Err(format!("{in_messages}: {error}")),
         });
         Ok(Self { path: path.into(), base, build_id: object.build_id().map(<[u8]>::to_vec) })
+    }
+
+    /// Prepares for one output at a time, by as many threads as are wanted (0 for one for each processor).
+    pub(crate) fn begin(&self, threads: usize) {
+        heap::prepare();
+        if threads != 1 {
+            self.base.begin();
+        }
     }
 
     /// Whether it is the BTF of `object`: the same file, or one with its build id.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use btfkit_encode::object::Object;
 use btfkit_encode::object::companion::Companions;
-use btfkit_encode::{Base, Encoded, Error, Options, Report, Variables, atomic_file, heap};
+use btfkit_encode::{Base, Encoded, Error, Options, Report, Variables, atomic_file};
 use clap::{Args, ValueEnum};
 use gimli::constants::DwLang;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -175,10 +175,7 @@ fn encode_one(
     base: Option<&BaseFile>,
 ) -> crate::Outcome {
     if let Some(base) = base {
-        heap::prepare();
-        if options.threads != 1 {
-            base.base.begin();
-        }
+        base.begin(options.threads);
     }
     let object = Object::open(input)?;
     if arguments.in_place {

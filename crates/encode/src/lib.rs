@@ -112,7 +112,10 @@ pub fn encode(
     let threads = parallel::threads(options.threads, total);
     let names = Names::new(&units.files[0].str);
     // Beside what DWARF names.
-    let other_names = || object.sections().map(|section| section.name).chain(functions::KFUNC_TAGS);
+    let other_names = || {
+        let sections = object.sections().map(|section| section.name);
+        sections.chain(functions::KFUNC_TAGS).chain(wrong_base::KERNEL_STRUCTS)
+    };
     if let Some(base) = &options.base {
         base.expect(names.section(), other_names());
     }

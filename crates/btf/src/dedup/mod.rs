@@ -67,7 +67,6 @@ pub use candidates::Candidates;
 pub use rewrite::Rewritten;
 
 use crate::{Btf, Kind, StringOffset, TypeId, error::Result};
-use std::sync::Arc;
 
 /// Which types of a BTF are the same.
 #[derive(Clone, Debug)]
@@ -113,10 +112,7 @@ pub struct Ambiguity {
 /// A record refers to a type or a string that is not there, or is of a kind whose references are not known; or names
 /// overlap so much that comparing them would take quadratic time.
 pub fn deduplicate(btf: &Btf<'_>) -> Result<Deduplication> {
-    match btf.base() {
-        Some(base) => alone(btf, base, Option::default),
-        None => finish(cons::cons(btf)?),
-    }
+    deduplicate_among(btf, Option::default)
 }
 
 /// The same for a split BTF, with what its names leave of its base. That is asked for when the own types are done with, so
@@ -128,17 +124,7 @@ pub fn deduplicate_among(
     btf: &Btf<'_>,
     candidates: impl FnOnce() -> Option<Candidates>,
 ) -> Result<Deduplication> {
-    match btf.base() {
-        Some(base) => alone(btf, base, candidates),
-        None => finish(cons::cons(btf)?),
-    }
-}
-
-fn alone<'a>(
-    btf: &Btf<'a>,
-    base: &Arc<Btf<'a>>,
-    candidates: impl FnOnce() -> Option<Candidates>,
-) -> Result<Deduplication> {
+    let Some(base) = btf.base() else { return finish(cons::cons(btf)?) };
     match single::select(btf, base, candidates)? {
         Some(consed) => finish(consed),
         None => deduplicate_on(btf, &Base::new(base.clone())?),

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use btfkit_encode::object::Object;
 use btfkit_encode::object::companion::Companions;
-use btfkit_encode::{Error, Options, Variables, atomic_file, heap};
+use btfkit_encode::{Error, Options, Variables, atomic_file};
 
 use super::Encoding;
 use super::features::Feature;
@@ -15,10 +15,7 @@ use crate::summary;
 pub(super) fn run(encoding: &Encoding) -> crate::Outcome {
     let base = encoding.base.as_deref().map(BaseFile::open).transpose()?;
     if let Some(base) = &base {
-        heap::prepare();
-        if encoding.threads != 1 {
-            base.base.begin();
-        }
+        base.begin(encoding.threads);
     }
     for input in &encoding.inputs {
         let object = Object::open(input)?;

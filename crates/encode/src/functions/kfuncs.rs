@@ -10,11 +10,11 @@ use crate::names::Names;
 use crate::object::{Object, Result, SymbolSection};
 use crate::record::{Kind, RecordId, RecordTable, head};
 
-/// Kernel function flags that BTF carries as tags (include/linux/btf.h).
-const FASTCALL: u32 = 1 << 12;
 /// The declaration tags of kfuncs: of all, and of those that the JIT may call without saving registers.
 pub const KFUNC_TAGS: [&[u8]; 2] = [b"bpf_kfunc", b"bpf_fastcall"];
 
+/// Kernel function flags that BTF carries as tags (include/linux/btf.h).
+const FASTCALL: u32 = 1 << 12;
 /// The three flags of arenas, from this one up.
 const ARENA: u32 = 1 << 13;
 

@@ -261,21 +261,22 @@ impl<'a, 'b, 'd> Worker<'a, 'b, 'd> {
         self.scanner.scan(dwarf, header, &root, &mut nodes);
         let alone = nodes.foreign.is_empty();
         if alone {
-            self.digest(unit, &mut nodes, &[ScannedUnit::new(unit, root)], false);
+            nodes.index();
+            self.digest(unit, &mut nodes, &[ScannedUnit::new(unit, root)]);
         }
         self.nodes = nodes;
         alone
     }
 
     /// Turns the nodes of one unit, or of several that were linked, into records.
-    pub fn digest(&mut self, number: u32, nodes: &mut Nodes, roots: &[ScannedUnit<'_>], is_linked: bool) {
+    pub fn digest(&mut self, number: u32, nodes: &mut Nodes, roots: &[ScannedUnit<'_>]) {
         let collected = &mut self.part.collected;
         for damage in nodes.damage.drain(..) {
             *collected.damage.entry(damage).or_default() += 1;
         }
         collected.nodes += nodes.nodes.len() as u64;
-        linked::complete(nodes, &self.interner, self.source.names.type_tag, is_linked);
-        let types = self.interner.unit(number, nodes, is_linked);
+        linked::complete(nodes, self.source.names.type_tag);
+        let types = self.interner.unit(number, nodes);
         let nodes = &*nodes;
         for function in &nodes.functions {
             let scanned = &roots[function.unit as usize];
@@ -291,7 +292,6 @@ impl<'a, 'b, 'd> Worker<'a, 'b, 'd> {
             let state = functions::examine(
                 &mut self.interner,
                 nodes,
-                is_linked,
                 function,
                 number,
                 &unit,
@@ -307,12 +307,12 @@ impl<'a, 'b, 'd> Worker<'a, 'b, 'd> {
             }
         }
         for variable in &nodes.variables {
-            if let Some(state) = linked::variable(&self.interner, nodes, variable, number, is_linked) {
+            if let Some(state) = linked::variable(&self.interner, nodes, variable, number) {
                 collected.variables.push(state);
             }
         }
         let mut on_origins: HashMap<u32, Vec<DeclTag>> = HashMap::new();
-        for tag in linked::tags(&self.interner, nodes, is_linked, self.source.names.decl_tag) {
+        for tag in linked::tags(nodes, self.source.names.decl_tag) {
             let node = &nodes.nodes[tag.node as usize];
             match node.kind {
                 NodeKind::Function | NodeKind::Variable => on_origins.entry(tag.node).or_default().push(tag),
@@ -328,7 +328,7 @@ impl<'a, 'b, 'd> Worker<'a, 'b, 'd> {
             // A definition has the tags of the declaration and of the abstract instance that it completes.
             let nodes_with_origins = nodes.functions.iter().map(|function| function.node);
             for node in nodes_with_origins.chain(nodes.variables.iter().map(|variable| variable.node)) {
-                for origin in linked::origins(&self.interner, nodes, node, is_linked) {
+                for origin in linked::origins(nodes, node) {
                     for tag in on_origins.get(&origin).into_iter().flatten() {
                         let state = (number, node);
                         collected.state_tags.push(StateTag {
@@ -340,7 +340,6 @@ impl<'a, 'b, 'd> Worker<'a, 'b, 'd> {
                 }
             }
         }
-        self.interner.forget(nodes);
         collected.units.push(types);
         self.part.numbers.push(number);
     }

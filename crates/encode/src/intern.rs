@@ -34,9 +34,6 @@ pub struct Interner<'n, 'd> {
     variants: Vec<u32>,
     /// By node: waits for others on the stack.
     open: Vec<bool>,
-    /// By DIE offset: the record that stands for it, `UNSET` if none does yet; at 0, where no DIE is, `void`. It is
-    /// the largest thing that is looked at for each member, so it holds nothing else.
-    known: Vec<u32>,
     round: u32,
     /// Contents of structs, unions and enums that were met lately.
     recent: Vec<RecordId>,
@@ -79,7 +76,6 @@ impl<'n, 'd> Interner<'n, 'd> {
             definitions: Vec::new(),
             variants: Vec::new(),
             open: Vec::new(),
-            known: Vec::new(),
             round: 0,
             recent: vec![RecordId::VOID; 1 << RECENT_BITS],
             stack: Vec::new(),
@@ -92,72 +88,38 @@ impl<'n, 'd> Interner<'n, 'd> {
         }
     }
 
-    /// Makes records of all type nodes. With `linked`, references are node numbers + 1 already.
-    pub fn unit(&mut self, unit: u32, nodes: &Nodes, linked: bool) -> UnitTypes {
+    /// Makes records of all type nodes.
+    pub fn unit(&mut self, unit: u32, nodes: &Nodes) -> UnitTypes {
         let count = nodes.nodes.len();
         self.variants.clear();
         self.variants.resize(count, 0);
-        self.round(unit, nodes, linked);
+        self.round(unit, nodes);
         let mut conflicted = false;
         while self.separate(nodes) {
             conflicted = true;
-            self.forget(nodes);
-            self.round(unit, nodes, linked);
+            self.round(unit, nodes);
         }
         self.collect(unit, nodes, conflicted)
     }
 
     /// The record that stands for `reference` (in a type, a function, a variable); all types must be done.
-    pub fn resolve(&self, nodes: &Nodes, reference: Reference, linked: bool) -> RecordId {
-        if let Some(record) = self.known(reference, linked) {
-            return record;
-        }
-        let Some(node) = self.node(nodes, reference, linked) else { return RecordId::VOID };
-        match self.references[node as usize] {
-            UNSET => RecordId::VOID,
-            record => RecordId(record),
-        }
+    pub fn resolve(&self, nodes: &Nodes, reference: Reference) -> RecordId {
+        self.known(nodes, reference).unwrap_or(RecordId::VOID)
     }
 
-    /// Forgets which DIEs the records of the unit at hand stand for; to be done before the next unit.
-    pub fn forget(&mut self, nodes: &Nodes) {
-        for node in &nodes.nodes {
-            if let Some(known) = self.known.get_mut(node.offset as usize) {
-                *known = UNSET;
-            }
-        }
-    }
-
-    /// The record that stands for `reference`, if it was made and references are offsets.
+    /// The record that stands for `reference`, if it was made.
     #[inline]
-    fn known(&self, reference: Reference, linked: bool) -> Option<RecordId> {
-        match self.known.get(reference as usize) {
-            Some(&record) if record != UNSET && !linked => Some(RecordId(record)),
-            _ => None,
-        }
-    }
-
-    /// The node that `reference` points at.
-    #[inline]
-    pub fn node(&self, nodes: &Nodes, reference: Reference, linked: bool) -> Option<u32> {
+    fn known(&self, nodes: &Nodes, reference: Reference) -> Option<RecordId> {
         if reference == 0 {
-            return None;
+            return Some(RecordId::VOID);
         }
-        if linked {
-            return Some(reference - 1).filter(|&node| (node as usize) < nodes.nodes.len());
-        }
-        // Nodes are in the order of their DIEs.
-        nodes.nodes.binary_search_by_key(&reference, |node| node.offset).ok().map(|node| node as u32)
+        let record = self.references[nodes.find(reference)? as usize];
+        (record != UNSET).then_some(RecordId(record))
     }
 
-    fn round(&mut self, unit: u32, nodes: &Nodes, linked: bool) {
+    fn round(&mut self, unit: u32, nodes: &Nodes) {
         let count = nodes.nodes.len();
         self.round += 1;
-        let end = nodes.nodes.last().map_or(0, |node| node.offset as usize + 1);
-        if !linked && end > self.known.len() {
-            self.known.resize(end, UNSET);
-            self.known[0] = RecordId::VOID.0;
-        }
         self.references.clear();
         self.references.resize(count, UNSET);
         self.definitions.clear();
@@ -170,28 +132,28 @@ impl<'n, 'd> Interner<'n, 'd> {
             let node = &nodes.nodes[index as usize];
             if let Some(kind) = aggregate(node).filter(|_| !node.name.is_none()) {
                 let record = self.name(unit, kind, index, node.name);
-                self.settle(nodes, index, record);
+                self.settle(index, record);
             }
         }
         for index in 0..count as u32 {
             match nodes.nodes[index as usize].kind {
                 NodeKind::Annotation | NodeKind::Function | NodeKind::Variable => {}
                 _ if self.references[index as usize] != UNSET => {}
-                _ if self.derive(nodes, linked, index) => {}
-                _ => self.run(unit, nodes, linked, Task::Refer(index)),
+                _ if self.derive(nodes, index) => {}
+                _ => self.run(unit, nodes, Task::Refer(index)),
             }
         }
         for index in 0..count as u32 {
             let node = &nodes.nodes[index as usize];
             if aggregate(node).is_some() && !node.name.is_none() && node.flags & DECLARATION == 0 {
-                self.run(unit, nodes, linked, Task::Define(index));
+                self.run(unit, nodes, Task::Define(index));
             }
         }
     }
 
     /// Makes the record of a pointer or a qualifier whose target is known, as nearly all are: no need for the stack.
     #[inline]
-    fn derive(&mut self, nodes: &Nodes, linked: bool, index: u32) -> bool {
+    fn derive(&mut self, nodes: &Nodes, index: u32) -> bool {
         let node = &nodes.nodes[index as usize];
         let kind = match node.kind {
             NodeKind::Pointer if node.count == 0 => Kind::Pointer,
@@ -199,13 +161,13 @@ impl<'n, 'd> Interner<'n, 'd> {
             NodeKind::Volatile => Kind::Volatile,
             _ => return false,
         };
-        let Some(target) = self.known(node.target, linked) else { return false };
+        let Some(target) = self.known(nodes, node.target) else { return false };
         let record = self.table.derive(kind, target);
-        self.settle(nodes, index, record);
+        self.settle(index, record);
         true
     }
 
-    fn run(&mut self, unit: u32, nodes: &Nodes, linked: bool, task: Task) {
+    fn run(&mut self, unit: u32, nodes: &Nodes, task: Task) {
         self.stack.push(task);
         while let Some(&task) = self.stack.last() {
             let (index, done) = match task {
@@ -219,8 +181,8 @@ impl<'n, 'd> Interner<'n, 'd> {
             let height = self.stack.len();
             self.height = height;
             let record = match task {
-                Task::Refer(_) => self.refer(unit, nodes, linked, index),
-                Task::Define(_) => self.content(unit, nodes, linked, index),
+                Task::Refer(_) => self.refer(unit, nodes, index),
+                Task::Define(_) => self.content(unit, nodes, index),
             };
             if self.stack.len() > height {
                 // Something below is missing: it lies on top of us now.
@@ -232,7 +194,7 @@ impl<'n, 'd> Interner<'n, 'd> {
             }
             self.stack.pop();
             match task {
-                Task::Refer(_) => self.settle(nodes, index, record),
+                Task::Refer(_) => self.settle(index, record),
                 Task::Define(_) => self.definitions[index as usize] = record.0,
             }
         }
@@ -240,15 +202,15 @@ impl<'n, 'd> Interner<'n, 'd> {
 
     /// The record of a type that `index` refers to; puts it on the stack if it is not there yet.
     #[inline]
-    fn target(&mut self, unit: u32, nodes: &Nodes, linked: bool, reference: Reference) -> RecordId {
-        match self.known(reference, linked) {
+    fn target(&mut self, unit: u32, nodes: &Nodes, reference: Reference) -> RecordId {
+        match self.known(nodes, reference) {
             Some(record) => record,
-            None => self.find_target(unit, nodes, linked, reference),
+            None => self.find_target(unit, nodes, reference),
         }
     }
 
-    fn find_target(&mut self, unit: u32, nodes: &Nodes, linked: bool, reference: Reference) -> RecordId {
-        let Some(node) = self.node(nodes, reference, linked) else { return RecordId::VOID };
+    fn find_target(&mut self, unit: u32, nodes: &Nodes, reference: Reference) -> RecordId {
+        let Some(node) = nodes.find(reference) else { return RecordId::VOID };
         let found = self.references[node as usize];
         if found != UNSET {
             return RecordId(found);
@@ -258,7 +220,7 @@ impl<'n, 'd> Interner<'n, 'd> {
             && !target.name.is_none()
         {
             let record = self.name(unit, kind, node, target.name);
-            self.settle(nodes, node, record);
+            self.settle(node, record);
             return record;
         }
         if matches!(target.kind, NodeKind::Function | NodeKind::Variable | NodeKind::Annotation) {
@@ -276,12 +238,8 @@ impl<'n, 'd> Interner<'n, 'd> {
 
     /// Notes the record that stands for a node.
     #[inline]
-    fn settle(&mut self, nodes: &Nodes, node: u32, record: RecordId) {
+    fn settle(&mut self, node: u32, record: RecordId) {
         self.references[node as usize] = record.0;
-        // Of no use to linked nodes, whose offsets are of several units.
-        if let Some(known) = self.known.get_mut(nodes.nodes[node as usize].offset as usize) {
-            *known = record.0;
-        }
     }
 
     /// Adds a record, unless a type that it refers to is still missing.
@@ -304,7 +262,7 @@ impl<'n, 'd> Interner<'n, 'd> {
         }
     }
 
-    fn refer(&mut self, unit: u32, nodes: &Nodes, linked: bool, index: u32) -> RecordId {
+    fn refer(&mut self, unit: u32, nodes: &Nodes, index: u32) -> RecordId {
         let node = &nodes.nodes[index as usize];
         let simple = |kind| (kind, nodes.nodes[index as usize].target);
         let (kind, target) = match node.kind {
@@ -312,10 +270,10 @@ impl<'n, 'd> Interner<'n, 'd> {
             NodeKind::Volatile => simple(Kind::Volatile),
             NodeKind::Restrict => simple(Kind::Restrict),
             NodeKind::Pointer => simple(Kind::Pointer),
-            NodeKind::Transparent => return self.target(unit, nodes, linked, node.target),
+            NodeKind::Transparent => return self.target(unit, nodes, node.target),
             NodeKind::Void => return RecordId::VOID,
             NodeKind::Typedef => {
-                let target = self.target(unit, nodes, linked, node.target);
+                let target = self.target(unit, nodes, node.target);
                 if node.name.is_none() {
                     return target;
                 }
@@ -328,20 +286,20 @@ impl<'n, 'd> Interner<'n, 'd> {
             NodeKind::Opaque => {
                 return self.table.intern(&[head(Kind::Struct, 0), node.name.0, node.size]);
             }
-            NodeKind::Array => return self.array(unit, nodes, linked, node),
+            NodeKind::Array => return self.array(unit, nodes, node),
             NodeKind::Struct | NodeKind::Union | NodeKind::Enum => {
                 let Some(kind) = aggregate(node).filter(|_| !node.name.is_none()) else {
                     if node.flags & DECLARATION != 0 {
                         return RecordId::VOID;
                     }
-                    return self.content(unit, nodes, linked, index);
+                    return self.content(unit, nodes, index);
                 };
                 return self.name(unit, kind, index, node.name);
             }
-            NodeKind::Subroutine => return self.subroutine(unit, nodes, linked, node),
+            NodeKind::Subroutine => return self.subroutine(unit, nodes, node),
             NodeKind::Annotation | NodeKind::Function | NodeKind::Variable => return RecordId::VOID,
         };
-        let mut target = self.target(unit, nodes, linked, target);
+        let mut target = self.target(unit, nodes, target);
         if node.kind == NodeKind::Pointer {
             for row in nodes.rows_of(node).iter().filter(|row| row[0] != 0) {
                 target = self.add(&[head(Kind::TypeTag, 0), row[0], target.0]);
@@ -350,8 +308,8 @@ impl<'n, 'd> Interner<'n, 'd> {
         if self.stack.len() > self.height { RecordId::VOID } else { self.table.derive(kind, target) }
     }
 
-    fn array(&mut self, unit: u32, nodes: &Nodes, linked: bool, node: &Node) -> RecordId {
-        let mut element = self.target(unit, nodes, linked, node.target);
+    fn array(&mut self, unit: u32, nodes: &Nodes, node: &Node) -> RecordId {
+        let mut element = self.target(unit, nodes, node.target);
         let dimensions = nodes.rows_of(node);
         for dimension in dimensions.iter().rev() {
             element = self.add_short(&[head(Kind::Array, 0), element.0, dimension[0]]);
@@ -362,16 +320,16 @@ impl<'n, 'd> Interner<'n, 'd> {
         element
     }
 
-    fn subroutine(&mut self, unit: u32, nodes: &Nodes, linked: bool, node: &Node) -> RecordId {
+    fn subroutine(&mut self, unit: u32, nodes: &Nodes, node: &Node) -> RecordId {
         let mut words = std::mem::take(&mut self.words);
         words.clear();
         words.push(head(Kind::Function, 0));
-        words.push(self.target(unit, nodes, linked, node.target).0);
+        words.push(self.target(unit, nodes, node.target).0);
         for row in nodes.rows_of(node) {
             if row[1] == VARARG {
                 words.extend([0, 0]);
             } else {
-                words.extend([self.settled(row[0]), self.target(unit, nodes, linked, row[1]).0]);
+                words.extend([self.settled(row[0]), self.target(unit, nodes, row[1]).0]);
             }
         }
         let record = self.add(&words);
@@ -380,20 +338,20 @@ impl<'n, 'd> Interner<'n, 'd> {
     }
 
     /// The record of the content of a struct, union or enum.
-    fn content(&mut self, unit: u32, nodes: &Nodes, linked: bool, index: u32) -> RecordId {
+    fn content(&mut self, unit: u32, nodes: &Nodes, index: u32) -> RecordId {
         let node = &nodes.nodes[index as usize];
         let rows = nodes.rows_of(node);
         // Nearly always it is what it was in the unit before: comparing is cheaper than looking it up.
         let slot = self.recent_slot(node, rows);
         let recent = self.recent[slot];
-        if !linked && self.is_content(recent, node, rows) {
+        if self.is_content(nodes, recent, node, rows) {
             return recent;
         }
         let mut words = std::mem::take(&mut self.words);
         words.clear();
         if node.kind == NodeKind::Enum {
             let signed = if node.size > 4 && (node.flags & SIGNED != 0 || node.target != 0) {
-                node.flags & SIGNED != 0 || self.is_signed(nodes, node.target, linked)
+                node.flags & SIGNED != 0 || self.is_signed(nodes, node.target)
             } else {
                 rows.iter().any(|row| row[3] != 0)
             };
@@ -406,12 +364,12 @@ impl<'n, 'd> Interner<'n, 'd> {
             let bitfields = node.flags & BITFIELDS != 0;
             words.extend([head(kind, u8::from(bitfields)), node.name.0, node.size]);
             for row in rows {
-                let target = self.target(unit, nodes, linked, row[1]);
+                let target = self.target(unit, nodes, row[1]);
                 words.extend([self.settled(row[0]), target.0, row[2], row[3]]);
             }
             // With the flag for bit-fields, a member's offset has 24 bits and its size 8.
             if bitfields && rows.iter().any(|row| row[2] >= 1 << 24 || row[3] >= 1 << 8) {
-                self.far_bitfields(nodes, linked, rows, &mut words);
+                self.far_bitfields(nodes, rows, &mut words);
             } else if !rows.is_sorted_by_key(|row| row[2]) {
                 let (members, _) = words[3..].as_chunks_mut::<4>();
                 members.sort_by_key(|member| member[2]);
@@ -433,7 +391,7 @@ impl<'n, 'd> Interner<'n, 'd> {
     }
 
     /// Is `record` the content of `node`? If in doubt (a type that it needs is not there yet), no.
-    fn is_content(&self, record: RecordId, node: &Node, rows: &[Row]) -> bool {
+    fn is_content(&self, nodes: &Nodes, record: RecordId, node: &Node, rows: &[Row]) -> bool {
         let view = self.table.get(record);
         let same = |words: &[u32]| words.first() == Some(&node.name.0) && words.get(1) == Some(&node.size);
         match (node.kind, view.kind) {
@@ -448,7 +406,7 @@ impl<'n, 'd> Interner<'n, 'd> {
                         self.is_name(member[0], row[0])
                             && member[2] == row[2]
                             && member[3] == row[3]
-                            && self.known(row[1], false) == Some(RecordId(member[1]))
+                            && self.known(nodes, row[1]) == Some(RecordId(member[1]))
                     })
             }
             // The sign of larger enums is that of a type to be looked up.
@@ -481,12 +439,12 @@ impl<'n, 'd> Interner<'n, 'd> {
     /// Makes bit-fields members of an integer type that has as many bits, the form that BTF had before the flag for
     /// bit-fields and that leaves 32 bits for offsets.
     #[cold]
-    fn far_bitfields(&mut self, nodes: &Nodes, linked: bool, rows: &[Row], words: &mut [u32]) {
+    fn far_bitfields(&mut self, nodes: &Nodes, rows: &[Row], words: &mut [u32]) {
         words[0] = head(if words[0] & 0xff == Kind::Union as u32 { Kind::Union } else { Kind::Struct }, 0);
         let (members, _) = words[3..].as_chunks_mut::<4>();
         for (row, member) in rows.iter().zip(&mut *members).filter(|(row, _)| row[3] != 0) {
             member[3] = 0;
-            match self.storage(nodes, row[1], linked) {
+            match self.storage(nodes, row[1]) {
                 Some(node) if row[3] <= node.size.saturating_mul(8).min(128) => {
                     let int = [head(Kind::Int, node.encoding), node.name.0, node.size, row[3]];
                     member[1] = self.table.intern(&int).0;
@@ -498,9 +456,9 @@ impl<'n, 'd> Interner<'n, 'd> {
     }
 
     /// The integer or enum that a type comes down to.
-    fn storage<'a>(&self, nodes: &'a Nodes, mut reference: Reference, linked: bool) -> Option<&'a Node> {
+    fn storage<'a>(&self, nodes: &'a Nodes, mut reference: Reference) -> Option<&'a Node> {
         for _ in 0..32 {
-            let node = &nodes.nodes[self.node(nodes, reference, linked)? as usize];
+            let node = &nodes.nodes[nodes.find(reference)? as usize];
             if matches!(node.kind, NodeKind::Int | NodeKind::Enum) {
                 return Some(node);
             }
@@ -510,9 +468,9 @@ impl<'n, 'd> Interner<'n, 'd> {
     }
 
     /// Is the underlying type of an enum signed?
-    fn is_signed(&self, nodes: &Nodes, mut reference: Reference, linked: bool) -> bool {
+    fn is_signed(&self, nodes: &Nodes, mut reference: Reference) -> bool {
         for _ in 0..32 {
-            let Some(node) = self.node(nodes, reference, linked) else { return false };
+            let Some(node) = nodes.find(reference) else { return false };
             let node = &nodes.nodes[node as usize];
             match node.kind {
                 NodeKind::Int => return node.encoding & 1 != 0,

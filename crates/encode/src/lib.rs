@@ -17,6 +17,7 @@ mod base;
 pub mod btf_ids;
 mod collect;
 #[allow(missing_docs, unreachable_pub)]
+mod die_index;
 mod dwarf;
 mod emit;
 mod error;

@@ -43,7 +43,7 @@ pub fn collect(source: &Source<'_, '_>) -> Collected {
     }
     link(source, &mut nodes, &parts);
     let mut worker = Worker::new(source);
-    worker.digest(0, &mut nodes, &roots, true);
+    worker.digest(0, &mut nodes, &roots);
     merge(vec![worker.finish()], 1)
 }
 
@@ -96,6 +96,7 @@ fn link(source: &Source<'_, '_>, nodes: &mut Nodes, parts: &[(u32, u32, u32, u32
         let part = nodes.unit_starts.partition_point(|start| start <= node) - 1;
         *reference = node_of(part, *reference);
     }
+    nodes.are_linked = true;
     nodes.damage.extend(std::iter::repeat_n(Damage::BadReference, broken.min(1 << 20) as usize));
 }
 
@@ -210,13 +211,12 @@ impl<'a> Index<'a> {
 }
 
 /// Fills in what nodes leave to others: names of completed classes, storage units of old-style bit-fields.
-pub fn complete(nodes: &mut Nodes, interner: &Interner<'_, '_>, type_tag: Name, linked: bool) {
+pub fn complete(nodes: &mut Nodes, type_tag: Name) {
     for number in 0..nodes.nodes.len() {
         let node = nodes.nodes[number];
         if matches!(node.kind, NodeKind::Struct | NodeKind::Union) && node.target != 0 && node.name.is_none()
         {
-            let other = interner.node(nodes, node.target, linked);
-            nodes.nodes[number].name = other.map_or(Name::NONE, |other| nodes.nodes[other as usize].name);
+            nodes.nodes[number].name = nodes.get(node.target).map_or(Name::NONE, |other| other.name);
         }
     }
     for index in 0..nodes.annotated.len() {
@@ -227,10 +227,7 @@ pub fn complete(nodes: &mut Nodes, interner: &Interner<'_, '_>, type_tag: Name, 
         // gcc's chain starts next to the pointer, clang's tags next to what it points at.
         let mut rows = Vec::new();
         let mut reference = first;
-        while let Some(number) =
-            interner.node(nodes, reference, linked).filter(|_| rows.len() < LONGEST_CHAIN)
-        {
-            let annotation = &nodes.nodes[number as usize];
+        while let Some(annotation) = nodes.get(reference).filter(|_| rows.len() < LONGEST_CHAIN) {
             if annotation.kind != NodeKind::Annotation {
                 break;
             }
@@ -251,8 +248,7 @@ pub fn complete(nodes: &mut Nodes, interner: &Interner<'_, '_>, type_tag: Name, 
         let row = (node.first + member) as usize;
         let mut reference = nodes.rows[row][1];
         for _ in 0..LONGEST_CHAIN {
-            let Some(target) = interner.node(nodes, reference, linked) else { break };
-            let target = &nodes.nodes[target as usize];
+            let Some(target) = nodes.get(reference) else { break };
             match target.kind {
                 NodeKind::Int | NodeKind::Enum => {
                     nodes.rows[row][2] = nodes.rows[row][2].wrapping_add(target.size.wrapping_mul(8));
@@ -270,7 +266,6 @@ pub fn variable(
     nodes: &Nodes,
     variable: &Variable,
     unit: u32,
-    linked: bool,
 ) -> Option<VariableState> {
     let node = &nodes.nodes[variable.node as usize];
     if variable.artificial && variable.address.is_none() {
@@ -280,8 +275,7 @@ pub fn variable(
     let (mut linkage_name, mut origin) = (variable.linkage_name, variable.origin);
     let mut in_function = variable.in_function;
     for _ in 0..8 {
-        let Some(number) = interner.node(nodes, origin, linked) else { break };
-        let other = &nodes.nodes[number as usize];
+        let Some(other) = nodes.get(origin) else { break };
         if other.kind != NodeKind::Variable {
             break;
         }
@@ -300,7 +294,7 @@ pub fn variable(
     Some(VariableState {
         name,
         linkage_name,
-        target: interner.resolve(nodes, target, linked),
+        target: interner.resolve(nodes, target),
         unit,
         node: variable.node,
         address: variable.address.filter(|_| !declared),
@@ -311,7 +305,7 @@ pub fn variable(
 }
 
 /// The node of a function or variable, then those that it completes.
-pub fn origins(interner: &Interner<'_, '_>, nodes: &Nodes, node: u32, linked: bool) -> Vec<u32> {
+pub fn origins(nodes: &Nodes, node: u32) -> Vec<u32> {
     let mut chain = vec![node];
     while chain.len() < 8 {
         let last = &nodes.nodes[chain[chain.len() - 1] as usize];
@@ -320,20 +314,19 @@ pub fn origins(interner: &Interner<'_, '_>, nodes: &Nodes, node: u32, linked: bo
             NodeKind::Variable => nodes.variables[last.size as usize].origin,
             _ => break,
         };
-        let Some(next) = interner.node(nodes, origin, linked) else { break };
+        let Some(next) = nodes.find(origin) else { break };
         chain.push(next);
     }
     chain
 }
 
 /// All declaration tags: clang's, and gcc's, which several DIEs may share.
-pub fn tags(interner: &Interner<'_, '_>, nodes: &Nodes, linked: bool, decl_tag: Name) -> Vec<DeclTag> {
+pub fn tags(nodes: &Nodes, decl_tag: Name) -> Vec<DeclTag> {
     let mut tags = nodes.decl_tags.clone();
     for &(node, component, first) in &nodes.annotated {
         let mut reference = first;
         for _ in 0..LONGEST_CHAIN {
-            let Some(number) = interner.node(nodes, reference, linked) else { break };
-            let annotation = &nodes.nodes[number as usize];
+            let Some(annotation) = nodes.get(reference) else { break };
             if annotation.kind != NodeKind::Annotation {
                 break;
             }

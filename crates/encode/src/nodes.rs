@@ -1,5 +1,6 @@
 //! What the scan of a unit keeps of its DIEs: rows of small numbers.
 
+use crate::die_index::DieIndex;
 use crate::dwarf::bytes::Damage;
 use crate::dwarf::location::Address;
 use crate::names::Name;
@@ -159,6 +160,10 @@ pub struct Nodes {
     pub unit_starts: Vec<u32>,
     /// DIEs that were left out, by reason.
     pub damage: Vec<Damage>,
+    /// Whether references are node numbers + 1.
+    pub are_linked: bool,
+    /// Where the nodes' DIEs are, if they are not linked and [`Nodes::index`] was called.
+    dies: DieIndex,
 }
 
 impl Nodes {
@@ -174,6 +179,26 @@ impl Nodes {
         self.storage_fixups.clear();
         self.unit_starts.clear();
         self.damage.clear();
+        self.are_linked = false;
+        self.dies.clear();
+    }
+
+    /// Has the nodes of a single unit found by offsets.
+    pub fn index(&mut self) {
+        self.dies.fill(&self.nodes);
+    }
+
+    /// The number of the node that `reference` means.
+    #[inline]
+    pub fn find(&self, reference: Reference) -> Option<u32> {
+        let linked = || reference.checked_sub(1).filter(|&node| (node as usize) < self.nodes.len());
+        self.dies.get(reference).or_else(|| if self.are_linked { linked() } else { None })
+    }
+
+    /// The node that `reference` means.
+    #[inline]
+    pub fn get(&self, reference: Reference) -> Option<&Node> {
+        self.find(reference).map(|number| &self.nodes[number as usize])
     }
 
     pub fn rows_of(&self, node: &Node) -> &[Row] {

@@ -80,7 +80,6 @@ const ORIGINS: usize = 8;
 pub fn examine(
     interner: &mut Interner<'_, '_>,
     nodes: &Nodes,
-    linked: bool,
     function: &Function,
     number: u32,
     unit: &Unit<'_, '_>,
@@ -94,12 +93,12 @@ pub fn examine(
     if !node.name.is_none() && symbols.key(node.name).is_none() {
         return None;
     }
-    let chain = origins(interner, nodes, linked, function);
+    let chain = origins(nodes, function);
     let name = chain.iter().map(|&function| die(nodes, function).name).find(|name| !name.is_none())?;
     let key = symbols.key(name)?;
     let returns = chain.iter().map(|&function| die(nodes, function).target).find(|&target| target != 0);
     let mut words = vec![head(Kind::Function, 0)];
-    words.push(interner.resolve(nodes, returns.unwrap_or(0), linked).0);
+    words.push(interner.resolve(nodes, returns.unwrap_or(0)).0);
 
     let parameters = &nodes.parameters[function.first as usize..][..function.count as usize];
     let mut slot = 0;
@@ -115,7 +114,7 @@ pub fn examine(
     }
     let mut has_struct = false;
     for (position, parameter) in parameters.iter().enumerate() {
-        let (origin, order) = origin_of(nodes, linked, &chain, parameter);
+        let (origin, order) = origin_of(nodes, &chain, parameter);
         let name = [parameter.name, origin.map_or(Name::NONE, |origin| origin.name)]
             .into_iter()
             .find(|name| !name.is_none());
@@ -127,11 +126,11 @@ pub fn examine(
         };
         let target =
             if parameter.target != 0 { parameter.target } else { origin.map_or(0, |origin| origin.target) };
-        words.extend([name.0, interner.resolve(nodes, target, linked).0]);
+        words.extend([name.0, interner.resolve(nodes, target).0]);
         if order.is_some_and(|order| order != position) {
             flags |= REORDERED;
         }
-        let (size, is_struct) = size_of(interner, nodes, linked, target, abi);
+        let (size, is_struct) = size_of(nodes, target, abi);
         has_struct |= is_struct;
         // Beyond the registers, on the stack, a parameter may be removed too: then those behind it move up.
         let judgement = judge(parameter, origin, function, unit, abi, slot, size);
@@ -139,7 +138,7 @@ pub fn examine(
         if judgement & OPTIMIZED != 0 && position < 64 {
             dropped |= 1 << position;
         }
-        if slot >= abi.register_count && is_packed(interner, nodes, linked, target, abi) {
+        if slot >= abi.register_count && is_packed(nodes, target, abi) {
             flags |= UNCERTAIN_LOCATION;
         }
         slot += abi.slots(size);
@@ -164,16 +163,10 @@ pub fn examine(
 }
 
 /// The DIE itself, then those that it completes.
-fn origins<'n>(
-    interner: &Interner<'_, '_>,
-    nodes: &'n Nodes,
-    linked: bool,
-    function: &'n Function,
-) -> Vec<&'n Function> {
+fn origins<'n>(nodes: &'n Nodes, function: &'n Function) -> Vec<&'n Function> {
     let mut chain = vec![function];
     while chain.len() < ORIGINS {
-        let Some(node) = interner.node(nodes, chain[chain.len() - 1].origin, linked) else { break };
-        let node = &nodes.nodes[node as usize];
+        let Some(node) = nodes.get(chain[chain.len() - 1].origin) else { break };
         if node.kind != NodeKind::Function {
             break;
         }
@@ -189,7 +182,6 @@ fn die<'n>(nodes: &'n Nodes, function: &Function) -> &'n Node {
 /// The parameter that `parameter` completes, and its position among its function's.
 fn origin_of<'n>(
     nodes: &'n Nodes,
-    linked: bool,
     chain: &[&Function],
     parameter: &Parameter,
 ) -> (Option<&'n Parameter>, Option<usize>) {
@@ -198,7 +190,7 @@ fn origin_of<'n>(
     }
     for function in &chain[1..] {
         let candidates = &nodes.parameters[function.first as usize..][..function.count as usize];
-        let position = if linked {
+        let position = if nodes.are_linked {
             (parameter.origin as usize)
                 .checked_sub(function.first as usize + 1)
                 .filter(|&position| position < candidates.len())
@@ -262,18 +254,11 @@ fn arrival(place: Place, unit: &Unit<'_, '_>) -> Arrival {
 }
 
 /// The size of a type in bytes, and whether it is a struct below all typedefs and qualifiers.
-fn size_of(
-    interner: &Interner<'_, '_>,
-    nodes: &Nodes,
-    linked: bool,
-    reference: Reference,
-    abi: &Abi,
-) -> (u64, bool) {
+fn size_of(nodes: &Nodes, reference: Reference, abi: &Abi) -> (u64, bool) {
     let mut reference = reference;
     let mut elements = 1u64;
     for _ in 0..64 {
-        let Some(node) = interner.node(nodes, reference, linked) else { return (0, false) };
-        let node = &nodes.nodes[node as usize];
+        let Some(node) = nodes.get(reference) else { return (0, false) };
         match node.kind {
             NodeKind::Const
             | NodeKind::Volatile
@@ -298,22 +283,15 @@ fn size_of(
 }
 
 /// Is the type directly a named struct that is packed: without holes, yet not naturally aligned?
-fn is_packed(
-    interner: &Interner<'_, '_>,
-    nodes: &Nodes,
-    linked: bool,
-    reference: Reference,
-    abi: &Abi,
-) -> bool {
-    let Some(node) = interner.node(nodes, reference, linked) else { return false };
-    let node = &nodes.nodes[node as usize];
+fn is_packed(nodes: &Nodes, reference: Reference, abi: &Abi) -> bool {
+    let Some(node) = nodes.get(reference) else { return false };
     if node.kind != NodeKind::Struct || node.name.is_none() {
         return false;
     }
     let (mut end, mut alignment, mut misaligned) = (0u64, 1u64, false);
     for row in nodes.rows_of(node) {
-        let (size, _) = size_of(interner, nodes, linked, row[1], abi);
-        let natural = natural_alignment(interner, nodes, linked, row[1], abi, 0);
+        let (size, _) = size_of(nodes, row[1], abi);
+        let natural = natural_alignment(nodes, row[1], abi, 0);
         alignment = alignment.max(natural);
         let offset = u64::from(row[2]);
         if offset > end {
@@ -325,17 +303,9 @@ fn is_packed(
     end >= u64::from(node.size) * 8 && (misaligned || !u64::from(node.size).is_multiple_of(alignment))
 }
 
-fn natural_alignment(
-    interner: &Interner<'_, '_>,
-    nodes: &Nodes,
-    linked: bool,
-    mut reference: Reference,
-    abi: &Abi,
-    depth: u32,
-) -> u64 {
+fn natural_alignment(nodes: &Nodes, mut reference: Reference, abi: &Abi, depth: u32) -> u64 {
     for _ in 0..64 {
-        let Some(node) = interner.node(nodes, reference, linked) else { return 1 };
-        let node = &nodes.nodes[node as usize];
+        let Some(node) = nodes.get(reference) else { return 1 };
         match node.kind {
             NodeKind::Const
             | NodeKind::Volatile
@@ -348,7 +318,7 @@ fn natural_alignment(
                 return nodes
                     .rows_of(node)
                     .iter()
-                    .map(|row| natural_alignment(interner, nodes, linked, row[1], abi, depth + 1))
+                    .map(|row| natural_alignment(nodes, row[1], abi, depth + 1))
                     .max()
                     .unwrap_or(1);
             }

@@ -20,6 +20,11 @@ impl BitSet {
         Self { words: blocks.iter().chain(std::iter::once(&last)).map(zeros).collect() }
     }
 
+    /// How many numbers the set has.
+    pub(crate) fn count(&self) -> usize {
+        self.words.iter().map(|word| word.count_ones() as usize).sum()
+    }
+
     /// 0 and the numbers that follow those of the set.
     pub(crate) fn into_followers(mut self) -> Self {
         let mut carry = 1;

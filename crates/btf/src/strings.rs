@@ -2,8 +2,9 @@
 
 use crate::Btf;
 use crate::bits::BitSet;
-use hashbrown::{DefaultHashBuilder, HashSet, HashTable};
+use hashbrown::{DefaultHashBuilder, HashTable};
 use std::hash::BuildHasher;
+use std::ops::Range;
 
 /// Multiplies and folds the halves of the product: the step of all hashes of strings and of records.
 #[inline]
@@ -201,46 +202,50 @@ fn glance(string: &[u8]) -> u32 {
 /// half the time of [`LevelStrings`] (1 ms), and in half the memory.
 pub(crate) struct SoughtStrings {
     seed: u64,
-    /// What was sought, each with a NUL.
-    sought: Vec<u8>,
-    table: HashTable<Sought>,
-    /// The first places of those that are in the section and not in the bases.
-    places: HashSet<u32>,
+    /// The names as they were given, each with a NUL, then the short strings.
+    names: Vec<u8>,
+    /// What was sought, each once, in the order of the names.
+    sought: Vec<Sought>,
+    /// Those by hash: half of it, and the number.
+    table: HashTable<(u32, u32)>,
     /// Where any string begins, but for second copies of those sought.
     starts: BitSet,
 }
 
 #[derive(Clone, Copy)]
 struct Sought {
-    hash: u32,
-    /// Where it stands in what was sought.
+    /// Where it stands in the names.
     at: u32,
-    /// Where it stands in the section, or `NOWHERE`.
+    /// Where it stands first in the section, if the bases do not have it; or `NOWHERE`.
     place: u32,
 }
 
 const NOWHERE: u32 = u32::MAX;
 
 impl SoughtStrings {
-    /// Seeks `names` in the string section of `btf`, but for those that its bases have.
-    pub(crate) fn new<'n>(btf: &Btf<'_>, names: impl Iterator<Item = &'n [u8]> + Clone) -> Self {
-        let (count, bytes) =
-            names.clone().fold((0, 0), |(count, bytes), name| (count + 1, bytes + name.len() + 1));
-        let mut strings = Self {
-            seed: DefaultHashBuilder::default().hash_one(3u32),
-            sought: Vec::with_capacity(bytes),
-            table: HashTable::with_capacity(count),
-            places: HashSet::new(),
-            starts: BitSet::default(),
-        };
+    /// Seeks `names`, which end with a NUL each, in the string section of `btf`, but for those that its bases have.
+    pub(crate) fn new(btf: &Btf<'_>, names: Vec<u8>) -> Self {
         /// How many kinds of glances are told apart.
         const GLANCES: u32 = 1 << 17;
+        let ends = BitSet::of_zeros(&names);
+        let count = ends.count();
+        let mut strings = Self {
+            seed: DefaultHashBuilder::default().hash_one(3u32),
+            names,
+            sought: Vec::with_capacity(count),
+            table: HashTable::with_capacity(count),
+            starts: BitSet::default(),
+        };
         let mut glances = BitSet::new(GLANCES as usize);
-        for name in names.filter(|name| !name.is_empty() && !name.contains(&0)) {
-            strings.seek(name);
-            glances.insert(glance(name) % GLANCES);
-        }
-        strings.places.reserve(strings.table.len() / 2);
+        let mut start = 0;
+        ends.for_each(|end| {
+            if start < end {
+                let hash = (hash(&strings.names, start as usize, strings.seed).1 >> 32) as u32;
+                strings.add(hash, start as usize..end as usize);
+                glances.insert(glance(&strings.names[start as usize..end as usize]) % GLANCES);
+            }
+            start = end + 1;
+        });
         let section = btf.string_section();
         let ends = BitSet::of_zeros(section);
         let mut no_starts = Vec::new();
@@ -263,15 +268,19 @@ impl SoughtStrings {
         strings
     }
 
-    fn seek(&mut self, name: &[u8]) {
-        let Self { seed, sought, table, .. } = self;
-        let hash = (hash(name, 0, *seed).1 >> 32) as u32;
-        let equal = |other: &Sought| other.hash == hash && stands_at(sought, other.at, name);
-        let at = sought.len() as u32;
-        let new = Sought { hash, at, place: NOWHERE };
-        if table.entry(spread(hash), equal, |other| spread(other.hash)).or_insert(new).get().at == at {
-            sought.extend_from_slice(name);
-            sought.push(0);
+    /// The number of a string among those sought.
+    fn number(&self, hash: u32, string: &[u8]) -> Option<usize> {
+        let equal = |&(other, number): &(u32, u32)| {
+            other == hash && stands_at(&self.names, self.sought[number as usize].at, string)
+        };
+        self.table.find(spread(hash), equal).map(|slot| slot.1 as usize)
+    }
+
+    /// Has the string sought that stands here in the names.
+    fn add(&mut self, hash: u32, range: Range<usize>) {
+        if self.number(hash, &self.names[range.clone()]).is_none() {
+            self.table.insert_unique(spread(hash), (hash, self.sought.len() as u32), |slot| spread(slot.0));
+            self.sought.push(Sought { at: range.start as u32, place: NOWHERE });
         }
     }
 
@@ -280,18 +289,22 @@ impl SoughtStrings {
         if string.is_empty() {
             return false;
         }
-        if string.len() < SHORTEST {
-            self.seek(string);
-        }
         let hash = (hash(string, 0, self.seed).1 >> 32) as u32;
-        let Self { sought, table, places, .. } = self;
-        let equal = |other: &Sought| other.hash == hash && stands_at(sought, other.at, string);
-        let Some(found) = table.find_mut(spread(hash), equal) else { return true };
-        let is_first =
-            found.place == NOWHERE && btf.base().is_none_or(|base| base.find_string(string).is_none());
+        let number = self.number(hash, string);
+        if number.is_none() && string.len() >= SHORTEST {
+            return true;
+        }
+        let is_new = || btf.base().is_none_or(|base| base.find_string(string).is_none());
+        let number = number.unwrap_or_else(|| {
+            let start = self.names.len();
+            self.names.extend_from_slice(string);
+            self.names.push(0);
+            self.add(hash, start..start + string.len());
+            self.sought.len() - 1
+        });
+        let is_first = self.sought[number].place == NOWHERE && is_new();
         if is_first {
-            found.place = at;
-            places.insert(at);
+            self.sought[number].place = at;
         }
         is_first
     }
@@ -299,17 +312,18 @@ impl SoughtStrings {
     /// Where `string` stands, if it was sought and stands anywhere; `None` if it was not sought.
     pub(crate) fn find(&self, string: &[u8]) -> Option<Option<u32>> {
         let hash = (hash(string, 0, self.seed).1 >> 32) as u32;
-        let equal = |other: &Sought| other.hash == hash && stands_at(&self.sought, other.at, string);
-        match self.table.find(spread(hash), equal) {
-            Some(found) => Some(Some(found.place).filter(|&place| place != NOWHERE)),
+        match self.number(hash, string) {
+            Some(number) => Some(Some(self.sought[number].place).filter(|&place| place != NOWHERE)),
             None if string.len() < SHORTEST => Some(None),
             None => None,
         }
     }
 
-    /// Where those sought stand that are in the section and not in the bases.
-    pub(crate) fn places(&self) -> impl ExactSizeIterator<Item = u32> {
-        self.places.iter().copied()
+    /// Those sought that are in the section and not in the bases: where each stands in the names, and where in the section.
+    /// In the order of the names.
+    pub(crate) fn found(&self) -> impl Iterator<Item = (u32, u32)> {
+        let found = self.sought.iter().filter(|sought| sought.place != NOWHERE);
+        found.map(|sought| (sought.at, sought.place))
     }
 
     /// As [`LevelStrings::is_first`], but that strings not sought are not compared.
@@ -377,7 +391,7 @@ impl StringTable {
 #[cfg(test)]
 mod tests {
     use super::{LevelStrings, SoughtStrings, StringTable, hash};
-    use crate::{Btf, Builder, ByteOrder};
+    use crate::{Btf, Builder, ByteOrder, StringOffset};
     use std::sync::Arc;
 
     #[test]
@@ -426,8 +440,8 @@ mod tests {
     fn strings_that_are_sought_are_found_as_all_are() {
         let section = b"one\0twofold\0three\0\0twofold\0four\0x\0x\0";
         let split = split(section);
-        let names = [b"twofold" as &[u8], b"one", b"nine", b"fold", b""];
-        let some = SoughtStrings::new(&split, names.into_iter());
+        let names = b"twofold\0one\0\0nine\0fold\0twofold\0".to_vec();
+        let some = SoughtStrings::new(&split, names.clone());
         let all = LevelStrings::new(&split);
         for name in [b"twofold" as &[u8], b"one", b"nine", b"fold", b"x", b"y"] {
             assert_eq!(some.find(name), Some(all.find(section, name)), "{}", name.escape_ascii());
@@ -436,15 +450,21 @@ mod tests {
         for at in 0..=section.len() as u32 {
             assert_eq!(some.is_first(at), all.is_first(at), "{at}");
         }
-        assert_eq!(some.places().collect::<std::collections::BTreeSet<_>>(), [4, 32].into());
+        assert_eq!(some.found().map(|(_, place)| place).collect::<Vec<_>>(), [4, 32]);
 
-        split.seek_strings(names.into_iter());
+        let first = split.first_string().0;
+        let found = [(0, StringOffset(first + 4)), (8, StringOffset(1))];
+        assert_eq!(split.find_strings(names.clone()), found);
         assert!(split.sought_strings().is_some());
         assert_eq!(split.find_string(b"twofold").unwrap().0, split.first_string().0 + 4);
         assert_eq!(split.find_string(b"one").unwrap().0, 1);
         assert_eq!(split.find_string(b"nine"), None);
         assert!(split.sought_strings().is_some(), "no need for all yet");
-        assert_eq!(split.find_string(b"three").unwrap().0, split.first_string().0 + 12);
+        assert_eq!(
+            split.find_strings(b"four\0twofold\0".to_vec()),
+            [(0, StringOffset(first + 23)), (5, found[0].1)]
+        );
+        assert_eq!(split.find_string(b"three").unwrap().0, first + 12);
         assert!(split.sought_strings().is_none());
     }
 }

@@ -424,16 +424,40 @@ impl<'a> Btf<'a> {
         Some(StringOffset(self.first_string + found?))
     }
 
-    /// Prepares for [`Btf::find_string`] of these names. Without this the first search indexes all strings, which takes
-    /// twice as long for a kernel's; with it, the first search for another name does. Only the first call, and only before
-    /// any search, has an effect.
-    pub fn seek_strings<'n>(&self, names: impl Iterator<Item = &'n [u8]> + Clone) {
-        if let Some(base) = &self.base {
-            base.seek_strings(names.clone());
-        }
+    /// Finds many strings at once: of those in `names`, each with a NUL, that are whole strings of this blob or a base, where
+    /// each stands in `names` (in bytes; of equal ones the first) and its offset. In the order of `names`.
+    ///
+    /// Without this the first search for a string indexes all, which takes twice as long for a kernel's; with it, the first
+    /// search for another one does.
+    pub fn find_strings(&self, names: Vec<u8>) -> Vec<(u32, StringOffset)> {
+        let mut found = match &self.base {
+            Some(base) => base.find_strings(names.clone()),
+            None => Vec::new(),
+        };
+        let end = names.len() as u32;
+        let mut names = Some(names);
         if self.level_strings.get().is_none() {
-            self.sought_strings.get_or_init(|| SoughtStrings::new(self, names));
+            let sought = self
+                .sought_strings
+                .get_or_init(|| SoughtStrings::new(self, names.take().unwrap_or_default()));
+            if names.is_none() {
+                let own = sought.found().filter(|&(at, _)| at < end);
+                found.extend(own.map(|(at, place)| (at, StringOffset(self.first_string + place))));
+            }
         }
+        // Others were sought before.
+        if let Some(names) = names {
+            let mut at = 0;
+            found.clear();
+            for name in names.split_inclusive(|&byte| byte == 0) {
+                let string = name.strip_suffix(&[0]).unwrap_or_default();
+                let offset = self.find_string(string).filter(|_| !string.is_empty());
+                found.extend(offset.map(|offset| (at, offset)));
+                at += name.len() as u32;
+            }
+        }
+        found.sort_unstable_by_key(|&(at, _)| at);
+        found
     }
 
     /// Indexes all strings, of the bases, too.

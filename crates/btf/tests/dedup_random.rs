@@ -293,7 +293,7 @@ fn a_base_that_many_share_gives_what_it_gives_to_one() {
         let base = opened_again(&base);
         let names = [b"name0" as &[u8], b"name1", b"field", b"another"];
         let sought: Vec<&[u8]> = names.into_iter().filter(|_| random.below(8) != 0).collect();
-        base.seek_strings(sought.iter().copied());
+        base.find_strings(sought.iter().flat_map(|name| [*name, b"\0"].concat()).collect());
         let split = Btf::parse_split(split.bytes().to_vec(), Arc::clone(&base)).unwrap();
         let candidates = dedup::Candidates::new(&base).unwrap();
         let among = dedup::deduplicate_among(&split, || Some(candidates)).unwrap();

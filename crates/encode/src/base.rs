@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, OnceLock, PoisonError, mpsc};
 
-use btfkit_btf::{Btf, ByteOrder, dedup};
+use btfkit_btf::{Btf, ByteOrder, StringOffset, dedup};
 
 use crate::error::{Error, Result};
 use crate::heap;
@@ -36,6 +36,8 @@ struct Shared {
 struct Aside {
     /// Takes, once, the names that the output may have, each with a NUL; nothing if they are too many to be sought.
     names: Option<mpsc::Sender<Option<Vec<u8>>>>,
+    /// Gives what of them the base has.
+    strings: mpsc::Receiver<Vec<(u32, StringOffset)>>,
     /// Gives what they leave of the base, once they are known.
     candidates: mpsc::Receiver<Result<dedup::Candidates, btfkit_btf::Error>>,
 }
@@ -78,8 +80,9 @@ impl Base {
     /// open and scan a small module.
     pub fn begin(&self) {
         let (names_sender, names) = mpsc::channel::<Option<Vec<u8>>>();
-        let (found, candidates) = mpsc::channel();
-        *self.shared.aside() = Some(Aside { names: Some(names_sender), candidates });
+        let (found, strings) = mpsc::channel();
+        let (left, candidates) = mpsc::channel();
+        *self.shared.aside() = Some(Aside { names: Some(names_sender), strings, candidates });
         // Not to keep it: when nobody else does, nobody asks.
         let shared = Arc::downgrade(&self.shared);
         parallel::begin(move || {
@@ -88,14 +91,14 @@ impl Base {
             let Some(Ok(btf)) = shared.upgrade().map(|shared| shared.btf.clone()) else { return };
             match names.recv() {
                 Ok(Some(names)) => {
-                    btf.seek_strings(names.split(|&byte| byte == 0));
-                    let _ = found.send(dedup::Candidates::new(&btf));
+                    let _ = found.send(btf.find_strings(names));
+                    let _ = left.send(dedup::Candidates::new(&btf));
                 }
                 // The first search makes the index of all strings.
                 Ok(None) => _ = btf.find_string(b"int"),
                 Err(_) => return,
             }
-            drop(found);
+            drop(left);
             if let Some(shared) = shared.upgrade() {
                 shared.kernel_structs.get_or_init(|| kernel_structs(&btf));
             }
@@ -106,30 +109,28 @@ impl Base {
     /// Tells the thread, if it was begun with, which names an output may have: those in `strings`, each with a NUL, and others.
     pub(crate) fn expect<'n>(&self, strings: &[u8], others: impl Iterator<Item = &'n [u8]>) {
         if let Some(sender) = self.shared.aside().as_mut().and_then(|aside| aside.names.take()) {
-            let names = are_few(strings).then(|| {
-                let mut names = strings.to_vec();
-                for name in others {
-                    names.extend_from_slice(name);
-                    names.push(0);
-                }
-                names
-            });
             // Without the thread it is all done when it is needed.
-            let _ = sender.send(names);
+            let _ = sender.send(are_few(strings).then(|| together(strings, others)));
         }
     }
 
-    /// Finds the names that an output may have, those in `strings` and others, unless that was done or is being done.
-    pub(crate) fn seek<'n>(
+    /// Finds the names that an output may have, those in `strings` and others, if that is worth it. The answer is where those
+    /// of `strings` that the base has stand, in bytes, and their offsets in the base.
+    pub(crate) fn find<'n>(
         &self,
-        strings: &'n [u8],
-        others: impl Iterator<Item = &'n [u8]> + Clone,
-    ) -> Result<()> {
-        if !self.indexed && are_few(strings) {
-            let names = strings.split(|&byte| byte == 0).chain(others);
-            self.btf()?.seek_strings(names);
+        strings: &[u8],
+        others: impl Iterator<Item = &'n [u8]>,
+    ) -> Result<Vec<(u32, StringOffset)>> {
+        if self.indexed || !are_few(strings) {
+            return Ok(Vec::new());
         }
-        Ok(())
+        let from_thread = self.shared.aside().as_ref().and_then(|aside| aside.strings.recv().ok());
+        let mut found = match from_thread {
+            Some(found) => found,
+            None => self.btf()?.find_strings(together(strings, others)),
+        };
+        found.truncate(found.partition_point(|&(at, _)| (at as usize) < strings.len()));
+        Ok(found)
     }
 
     /// Refuses objects of the other byte order.
@@ -168,6 +169,15 @@ impl Base {
         let index = self.shared.index.get_or_init(|| dedup::Base::new(Arc::clone(btf)));
         index.as_ref().map_err(|error| error.clone().into())
     }
+}
+
+fn together<'n>(strings: &[u8], others: impl Iterator<Item = &'n [u8]>) -> Vec<u8> {
+    let mut names = strings.to_vec();
+    for name in others {
+        names.extend_from_slice(name);
+        names.push(0);
+    }
+    names
 }
 
 /// Whether it is quicker to seek these strings in a kernel's than to index all of those.

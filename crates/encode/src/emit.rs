@@ -9,7 +9,7 @@ use btfkit_btf::{
 };
 
 use crate::names::{Name, Names};
-use crate::options::{Features, Options};
+use crate::options::Features;
 use crate::record::{Aggregate, Kind, Record, RecordId, RecordTable, hash_words};
 use crate::settle::{Settled, World};
 
@@ -19,10 +19,8 @@ const LONGEST_NAME: usize = 127;
 /// Gives records their place in the output and writes them.
 pub struct Emitter<'a> {
     table: &'a RecordTable,
-    names: &'a Names<'a>,
     settled: &'a Settled,
     features: &'a Features,
-    collapsed_prefix: Option<&'a [u8]>,
     /// By record: its id in the world that is the same for all, or 0.
     ids: Vec<u32>,
     /// Ids in other worlds.
@@ -42,18 +40,15 @@ impl<'a> Emitter<'a> {
     /// Prepares to write after `builder`'s base.
     pub fn new(
         table: &'a RecordTable,
-        names: &'a Names<'a>,
         settled: &'a Settled,
         index: RecordId,
-        options: &'a Options,
+        features: &'a Features,
         builder: &Builder<'_>,
     ) -> Self {
         Self {
             table,
-            names,
             settled,
-            features: &options.features,
-            collapsed_prefix: options.collapsed_prefix.as_deref(),
+            features,
             ids: vec![0; table.len()],
             other_ids: HashMap::new(),
             worlds: HashMap::new(),
@@ -123,12 +118,11 @@ impl<'a> Emitter<'a> {
     }
 
     /// Writes all types that were asked for, and those that they need.
-    pub fn types(&mut self, builder: &mut Builder<'_>) -> btfkit_btf::Result<()> {
-        let mut strings = Strings::new(self.names, self.collapsed_prefix);
+    pub fn types(&mut self, builder: &mut Builder<'_>, strings: &mut Strings<'_>) -> btfkit_btf::Result<()> {
         let mut at = 0;
         while at < self.queue.len() {
             let (record, world) = self.queue[at];
-            let id = self.write(builder, &mut strings, record, world)?;
+            let id = self.write(builder, strings, record, world)?;
             debug_assert_eq!(id.0, self.first_id + at as u32);
             at += 1;
         }
@@ -364,6 +358,21 @@ impl<'a> Strings<'a> {
         Self { names, collapsed_prefix, offsets: HashMap::default() }
     }
 
+    /// Takes over what is known of the base: where names stand in their section, and their offsets in the base.
+    pub fn know(&mut self, base_strings: &[(u32, StringOffset)]) {
+        if self.collapsed_prefix.is_some() {
+            return;
+        }
+        self.offsets.reserve(base_strings.len() * 5 / 4);
+        for &(at, offset) in base_strings {
+            if let Some(name) = self.names.first_at(at.into())
+                && is_identifier(self.names.bytes(name))
+            {
+                self.offsets.insert(name, offset);
+            }
+        }
+    }
+
     /// A name that the kernel does not look at.
     pub fn plain(&mut self, builder: &mut Builder<'_>, name: u32) -> StringOffset {
         builder.string(self.names.bytes(Name(name)))
@@ -390,11 +399,10 @@ pub fn collapsed<'a>(name: &'a [u8], prefix: Option<&'a [u8]>) -> &'a [u8] {
 /// `name` as the kernel accepts it: letters, digits, `_` and `.`, no digit first, at most 127 bytes. What Rust and C++
 /// put into names otherwise becomes `_`; a long name is cut and ends with a hash of the whole.
 pub fn identifier(name: &[u8]) -> Cow<'_, [u8]> {
-    let good = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'.';
-    if name.len() <= LONGEST_NAME && name.iter().all(|&byte| good(byte)) && !name[0].is_ascii_digit() {
+    if is_identifier(name) {
         return Cow::Borrowed(name);
     }
-    let mut fixed: Vec<u8> = name.iter().map(|&byte| if good(byte) { byte } else { b'_' }).collect();
+    let mut fixed: Vec<u8> = name.iter().map(|&byte| if is_good(byte) { byte } else { b'_' }).collect();
     if fixed.first().is_some_and(u8::is_ascii_digit) {
         fixed.insert(0, b'_');
     }
@@ -403,6 +411,15 @@ pub fn identifier(name: &[u8]) -> Cow<'_, [u8]> {
         fixed.extend(format!("_{:016x}", crate::record::hash_bytes(name)).bytes());
     }
     Cow::Owned(fixed)
+}
+
+fn is_identifier(name: &[u8]) -> bool {
+    let starts_well = name.first().is_none_or(|first| !first.is_ascii_digit());
+    starts_well && name.len() <= LONGEST_NAME && name.iter().all(|&byte| is_good(byte))
+}
+
+fn is_good(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'.'
 }
 
 /// Names are numbers already: one multiplication spreads them.

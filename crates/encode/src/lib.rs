@@ -148,7 +148,6 @@ pub fn encode(
     let base = options.base.as_ref().map(Base::btf).transpose()?;
     if let Some(base) = &options.base {
         base.check_byte_order(object)?;
-        base.seek(names.section(), names.aside().chain(other_names()))?;
     }
     for damage in &units.damage {
         *collected.damage.entry(*damage).or_default() += 1;
@@ -205,6 +204,10 @@ pub fn encode(
     if options.features.attributes && options.features.kfunc_tags {
         functions::arena_attributes(&mut choices, &kfuncs, &mut collected.table, &names);
     }
+    let base_strings = match &options.base {
+        Some(base) => base.find(names.section(), names.aside().chain(other_names()))?,
+        None => Vec::new(),
+    };
     if options.only_variables
         && let Some(base) = base
     {
@@ -217,6 +220,7 @@ pub fn encode(
         options,
         collected: &collected,
         names: &names,
+        base_strings: &base_strings,
         settled: &settled,
         index,
         choices: &choices,

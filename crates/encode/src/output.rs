@@ -7,7 +7,7 @@ use std::sync::Arc;
 use btfkit_btf::{Btf, Builder, ByteOrder, Linkage, SectionEntry, StringOffset, TypeId, dedup, order};
 
 use crate::collect::{Collected, StateTag};
-use crate::emit::{Emitter, collapsed, identifier, members};
+use crate::emit::{Emitter, Strings, collapsed, identifier, members};
 use crate::error::{Error, Result};
 use crate::functions::{FunctionChoice, FunctionSymbols, KFUNC_TAGS, KfuncTag, Verdict};
 use crate::names::Names;
@@ -31,6 +31,8 @@ pub struct Facts<'a> {
     pub collected: &'a Collected,
     /// Names.
     pub names: &'a Names<'a>,
+    /// Some names that the base has: where they stand among the names' [section](Names::section), and in the base's strings.
+    pub base_strings: &'a [(u32, StringOffset)],
     /// What names of types mean.
     pub settled: &'a Settled,
     /// The `int` that indexes all arrays.
@@ -60,7 +62,9 @@ pub fn write(facts: &Facts<'_>) -> Result<Vec<u8>> {
         builder = builder.with_layout();
     }
     let table = &collected.table;
-    let mut emitter = Emitter::new(table, names, settled, index, options, &builder);
+    let mut strings = Strings::new(names, options.collapsed_prefix.as_deref());
+    strings.know(facts.base_strings);
+    let mut emitter = Emitter::new(table, settled, index, &options.features, &builder);
     if !options.only_variables {
         for (record, world) in settled.types() {
             emitter.id(record, world);
@@ -72,7 +76,7 @@ pub fn write(facts: &Facts<'_>) -> Result<Vec<u8>> {
         kept.iter().map(|choice| emitter.id(choice.prototype, settled.world(choice.unit))).collect();
     let types: Vec<TypeId> =
         selection.variables.iter().map(|variable| emitter.id(variable.target, variable.world)).collect();
-    emitter.types(&mut builder)?;
+    emitter.types(&mut builder, &mut strings)?;
 
     let mut tags: BTreeMap<(TypeId, i32, Vec<u8>), ()> = BTreeMap::new();
     let features = &options.features;

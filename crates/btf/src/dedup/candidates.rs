@@ -19,7 +19,7 @@ pub struct Candidates {
 }
 
 impl Candidates {
-    /// Those of `base`, and of its own bases, for a BTF whose names were [sought](Btf::seek_strings) in it.
+    /// Those of `base`, and of its own bases, for a BTF whose names were [sought](Btf::find_strings) in it.
     ///
     /// # Errors
     /// A name is outside the strings, or names overlap so much that comparing them would take quadratic time.
@@ -28,8 +28,8 @@ impl Candidates {
         let mut level = Some(base);
         while let Some(btf) = level {
             if let Some(sought) = btf.sought_strings() {
-                names.all.reserve(sought.places().len());
-                sought.places().for_each(|place| names.insert(btf.first_string().0 + place));
+                names.all.reserve(sought.found().count());
+                sought.found().for_each(|(_, place)| names.insert(btf.first_string().0 + place));
             }
             level = btf.base().map(|base| &**base);
         }

@@ -1,12 +1,12 @@
 //! Which types of a base can be the same as a type of a split BTF, as far as names tell.
 
 use super::classes::{Class, Classes};
-use super::record::{Link, links};
+use super::record::{Leaf, Link, Role, leaf, links, role};
 use super::strings::Strings;
 use crate::bits::BitSet;
 use crate::kind::Info;
 use crate::strings::MIX;
-use crate::{Btf, ByteOrder, Kind, error::Result};
+use crate::{Btf, ByteOrder, Error, Kind, error::Result};
 use hashbrown::HashSet;
 
 /// The types of a base that are left for a closer look when the names of a split BTF are known, or more names than it has:
@@ -14,8 +14,10 @@ use hashbrown::HashSet;
 #[derive(Debug)]
 pub struct Candidates {
     pub(super) names: Names,
-    /// Ascending.
-    pub(super) ids: Vec<u32>,
+    /// Definitions and forward declarations: the id, and the leaf that they are known by. In the order of ids.
+    pub(super) named: Vec<(u32, Leaf)>,
+    /// The ids of those that their content identifies, ascending.
+    pub(super) contents: Vec<u32>,
 }
 
 impl Candidates {
@@ -38,12 +40,9 @@ impl Candidates {
 
     /// Those for a BTF whose names are among `names`, as far as the base has them.
     pub(super) fn of(base: &Btf<'_>, names: Names) -> Result<Self> {
-        let mut search = Search {
-            strings: Strings::new(base),
-            names,
-            excluded: vec![false; base.next_id().0 as usize],
-            ids: Vec::new(),
-        };
+        let mut search =
+            Search { strings: Strings::new(base), names, excluded: vec![false; base.next_id().0 as usize] };
+        let (mut named, mut contents) = (Vec::new(), Vec::new());
         let mut levels = vec![base];
         while let Some(base) = levels.last().and_then(|level| level.base()) {
             levels.push(base);
@@ -51,15 +50,15 @@ impl Candidates {
         for level in levels.into_iter().rev() {
             let (order, mut id) = (level.byte_order(), level.first_id().0);
             for record in level.tails() {
-                if search.is_candidate(order, record)? {
-                    search.ids.push(id);
-                } else {
-                    search.excluded[id as usize] = true;
+                match search.look_at(order, record)? {
+                    Look::ByName(leaf) => named.push((id, leaf)),
+                    Look::ByContent => contents.push(id),
+                    Look::Excluded => search.excluded[id as usize] = true,
                 }
                 id += 1;
             }
         }
-        Ok(Self { names: search.names, ids: search.ids })
+        Ok(Self { names: search.names, named, contents })
     }
 }
 
@@ -68,46 +67,68 @@ struct Search<'b> {
     names: Names,
     /// Types that are no candidates. Of later ones than that at hand it is not known yet.
     excluded: Vec<bool>,
-    ids: Vec<u32>,
+}
+
+/// What a look at a record tells.
+enum Look {
+    /// A candidate that its name identifies.
+    ByName(Leaf),
+    /// A candidate that its content identifies.
+    ByContent,
+    Excluded,
+}
+
+impl Look {
+    fn excluded_if(excluded: bool) -> Self {
+        if excluded { Self::Excluded } else { Self::ByContent }
+    }
 }
 
 impl Search<'_> {
     /// Whether the type whose record begins here is one that a type with sought names can be the same as.
     #[inline]
-    fn is_candidate(&mut self, order: ByteOrder, record: &[u8]) -> Result<bool> {
+    fn look_at(&mut self, order: ByteOrder, record: &[u8]) -> Result<Look> {
         let word = |index: usize| order.word(record, index);
         let (name, info) = (word(0), Info(word(1)));
         // The most frequent kinds first.
         match info.kind() {
             // Each function belongs to its object.
-            Kind::Func => return Ok(false),
-            Kind::FuncProto if name == 0 => return self.is_candidate_prototype(order, record, info.vlen()),
-            Kind::Ptr | Kind::Const if name == 0 => return Ok(!self.is_excluded(word(2))),
+            Kind::Func => return Ok(Look::Excluded),
+            Kind::FuncProto if name == 0 => {
+                let excluded = self.is_excluded_prototype(order, record, info.vlen())?;
+                return Ok(Look::excluded_if(excluded));
+            }
+            Kind::Ptr | Kind::Const if name == 0 => return Ok(Look::excluded_if(self.is_excluded(word(2)))),
             _ => {}
         }
         if name != 0 && !self.is_sought(name)? {
-            return Ok(false);
+            return Ok(Look::Excluded);
         }
-        let Some(shape) = info.shape() else { return Ok(true) };
-        // Of definitions the name says it all: they are compared when it is known which ones there are.
-        if name != 0 && !shape.target {
-            return Ok(true);
+        let Some(shape) = info.shape() else {
+            return Err(Error::WrongKind { found: info.kind(), wanted: "a kind whose references are known" });
+        };
+        let name = self.strings.canonical(name)?;
+        match role(name, info.0) {
+            // The name says it all: they are compared when it is known which ones there are.
+            Role::Definition | Role::Forward => return Ok(Look::ByName(leaf(name, info.0))),
+            Role::Own => return Ok(Look::Excluded),
+            Role::Content => {}
         }
         let mut excluded = false;
         shape.references(info.vlen()).for_each(|index| excluded |= self.is_excluded(word(index)));
         if excluded || !shape.element_name {
-            return Ok(!excluded);
+            return Ok(Look::excluded_if(excluded));
         }
         for index in shape.element_names(info.vlen()) {
             if !self.is_sought(word(index))? {
-                return Ok(false);
+                return Ok(Look::Excluded);
             }
         }
-        Ok(true)
+        Ok(Look::ByContent)
     }
 
     #[inline]
-    fn is_candidate_prototype(&mut self, order: ByteOrder, record: &[u8], params: u32) -> Result<bool> {
+    fn is_excluded_prototype(&mut self, order: ByteOrder, record: &[u8], params: u32) -> Result<bool> {
         let elements = record.get(12..).unwrap_or_default().as_chunks::<8>().0;
         let elements = elements.iter().take(params as usize).map(|element| {
             let word = |index: usize| order.word(element, index);
@@ -120,14 +141,14 @@ impl Search<'_> {
                 self.is_excluded(ty) | (!self.names.may_contain(name) & self.strings.is_canonical(name));
         }
         if excluded {
-            return Ok(false);
+            return Ok(true);
         }
         for (name, _) in elements {
             if !self.is_sought(name)? {
-                return Ok(false);
+                return Ok(true);
             }
         }
-        Ok(true)
+        Ok(false)
     }
 
     #[inline]

@@ -13,7 +13,7 @@
 
 use super::base::Base;
 use super::classes::{Class, Classes};
-use super::record::{Link, Role, links, read, role, tag_kind};
+use super::record::{Link, Role, leaf, links, read, role};
 use super::strings::Strings;
 use crate::bits::{BitSet, RankedSet};
 use crate::{Btf, Error, Kind, Type, TypeId, error::Result};
@@ -356,7 +356,7 @@ impl<'b> Walk<'b> {
 
     /// The class of a reference to a definition or forward declaration of this name.
     fn leaf(&mut self, name: u32, info: u32) -> Class {
-        self.classes.intern(&[name, u32::from(tag_kind(info).number())])
+        self.classes.intern(&leaf(name, info))
     }
 
     /// Cuts a type from which a cycle without a definition can be reached.

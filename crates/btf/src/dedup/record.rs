@@ -29,9 +29,19 @@ pub(super) fn role(name: u32, info: u32) -> Role {
     }
 }
 
+/// What a definition and the forward declarations of its name are known by alike: the (canonical) name and the number of
+/// [`tag_kind`].
+pub(super) type Leaf = [u32; 2];
+
+/// The leaf of a definition or forward declaration with this (canonical) name and info word.
+#[inline]
+pub(super) fn leaf(name: u32, info: u32) -> Leaf {
+    [name, u32::from(tag_kind(info).number())]
+}
+
 /// The kind that a definition or forward declaration shares its names with: `struct`, `union` and `enum` tags live
 /// apart from each other, as the same tag may in different units.
-pub(super) fn tag_kind(info: u32) -> Kind {
+fn tag_kind(info: u32) -> Kind {
     match Info(info).kind() {
         Kind::Union => Kind::Union,
         Kind::Fwd if Info(info).flag() => Kind::Union,

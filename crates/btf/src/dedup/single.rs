@@ -8,12 +8,12 @@
 use super::candidates::{Candidates, Names};
 use super::classes::{Class, Classes};
 use super::cons::{Consed, Numbers, Part, Walked, walk, walk_definitions};
-use super::record::{Role, read, role, tag_kind};
+use super::record::read;
 use super::strings::Strings;
 use crate::bits::BitSet;
 use crate::kind::Info;
 use crate::strings::{MIX, fold};
-use crate::{Btf, Error, Kind, TypeId, error::Result};
+use crate::{Btf, Error, TypeId, error::Result};
 use std::ops::ControlFlow;
 
 /// Finds the classes of the own types of `btf`, and what of its base matters to them. `None` where that takes an index of
@@ -51,12 +51,10 @@ pub(super) fn select<'b>(
     }
     let found = Search::new(base, &own.classes).among(&candidates)?;
     let mut selected = BitSet::new(found.len());
-    let mut definitions = Vec::new();
-    for &id in candidates.ids.iter().filter(|&&id| found[id as usize] != NONE) {
+    let is_found = |&id: &u32| found[id as usize] != NONE;
+    let definitions: Vec<u32> = candidates.named.iter().map(|&(id, _)| id).filter(is_found).collect();
+    for id in definitions.iter().copied().chain(candidates.contents.iter().copied().filter(is_found)) {
         selected.insert(id);
-        if own.classes.is_name(found[id as usize]) {
-            definitions.push(id);
-        }
     }
     // The records of the base's definitions are classes of own types or new ones, and so is what they refer to.
     let Walked { mut classes, reference: found, cut: base_cut, .. } =
@@ -135,11 +133,14 @@ impl<'b, 'c> Search<'b, 'c> {
 
     /// By id of the base: the class of each type that an own type may be the same as, 0 for others.
     fn among(mut self, candidates: &Candidates) -> Result<Vec<Class>> {
-        // What its own name or kind decides; then what depends on others.
-        for &id in &candidates.ids {
-            self.found[id as usize] = self.by_name(id)?;
+        // What a name decides; then what depends on others.
+        for (id, leaf) in &candidates.named {
+            self.found[*id as usize] = self.classes.find_known(leaf).unwrap_or(NONE);
         }
-        for &id in &candidates.ids {
+        for &id in &candidates.contents {
+            self.found[id as usize] = NEW;
+        }
+        for &id in &candidates.contents {
             self.stack.push(id);
             while let Some(&top) = self.stack.last() {
                 let depth = self.stack.len();
@@ -153,23 +154,6 @@ impl<'b, 'c> Search<'b, 'c> {
             }
         }
         Ok(self.found)
-    }
-
-    /// What the name and kind of a type tell: the class of a definition or declaration, `NONE`, or `NEW` for nothing yet.
-    fn by_name(&mut self, id: u32) -> Result<Class> {
-        let ty = self.base.get(TypeId(id))?;
-        if let kind @ Kind::Unknown(_) = ty.kind() {
-            return Err(Error::WrongKind { found: kind, wanted: "a kind whose references are known" });
-        }
-        let name = self.strings.canonical(ty.word(0))?;
-        Ok(match role(name, ty.word(1)) {
-            Role::Definition | Role::Forward => {
-                let leaf = [name, u32::from(tag_kind(ty.word(1)).number())];
-                self.classes.find_known(&leaf).unwrap_or(NONE)
-            }
-            Role::Own => NONE,
-            Role::Content => NEW,
-        })
     }
 
     /// The class of a type by its record, or `NONE`. `None` when some that it refers to come first: these are stacked.

@@ -124,7 +124,7 @@ impl Base {
         if self.indexed || !are_few(strings) {
             return Ok(Vec::new());
         }
-        let from_thread = self.shared.aside().as_ref().and_then(|aside| aside.strings.recv().ok());
+        let from_thread = self.shared.aside().as_ref().and_then(|aside| parallel::receive(&aside.strings));
         let mut found = match from_thread {
             Some(found) => found,
             None => self.btf()?.find_strings(together(strings, others)),
@@ -155,7 +155,7 @@ impl Base {
         }
         // Nothing comes from a thread that was not told names. What failed there is found out again here.
         let aside = self.shared.aside().take().map(|aside| aside.candidates);
-        Ok(dedup::deduplicate_among(split, || aside?.recv().ok()?.ok())?)
+        Ok(dedup::deduplicate_among(split, || parallel::receive(&aside?)?.ok())?)
     }
 
     /// What tells whether a module was built against this kernel.

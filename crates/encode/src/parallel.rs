@@ -1,5 +1,8 @@
 //! Two things at once, where there are two threads to do them.
 
+use std::sync::mpsc::{Receiver, TryRecvError};
+use std::time::{Duration, Instant};
+
 use rustix::thread::{sched_getaffinity, sched_getcpu, sched_setaffinity};
 
 /// The number of threads that are worth having for so many bytes of DWARF, of those wanted (0 for one for each processor).
@@ -54,4 +57,21 @@ pub fn elsewhere<T>(work: impl FnOnce() -> T) -> impl FnOnce() -> T {
         }
         work()
     }
+}
+
+/// What another thread is about to send; `None` when it has ended without.
+///
+/// It is waited for awake at first: to fall asleep and to be woken takes virtual processors 0.1 ms.
+pub fn receive<T>(sent: &Receiver<T>) -> Option<T> {
+    const AWAKE: Duration = Duration::from_millis(1);
+    let start = Instant::now();
+    while start.elapsed() < AWAKE {
+        match sent.try_recv() {
+            Ok(value) => return Some(value),
+            Err(TryRecvError::Disconnected) => return None,
+            // It may be on this processor, if there is no other.
+            Err(TryRecvError::Empty) => std::thread::yield_now(),
+        }
+    }
+    sent.recv().ok()
 }

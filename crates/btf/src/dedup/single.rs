@@ -14,6 +14,7 @@ use crate::bits::BitSet;
 use crate::kind::Info;
 use crate::strings::{MIX, fold};
 use crate::{Btf, Error, TypeId, error::Result};
+use std::hint::black_box;
 use std::ops::ControlFlow;
 
 /// Finds the classes of the own types of `btf`, and what of its base matters to them. `None` where that takes an index of
@@ -137,9 +138,13 @@ impl<'b, 'c> Search<'b, 'c> {
         for (id, leaf) in &candidates.named {
             self.found[*id as usize] = self.classes.find_known(leaf).unwrap_or(NONE);
         }
+        // Each record is brought near on the way, many at a time: another thread may have read them last.
+        let mut touched = 0;
         for &id in &candidates.contents {
             self.found[id as usize] = NEW;
+            touched ^= self.base.get(TypeId(id))?.word(2);
         }
+        black_box(touched);
         for &id in &candidates.contents {
             self.stack.push(id);
             while let Some(&top) = self.stack.last() {

@@ -206,6 +206,7 @@ impl Object {
             is_64: self.header.is_64,
             endian: self.header.endian,
             symbols: Symbols::new(&self.header, &[], &[], &[], false),
+            last: None,
             sections: &self.sections,
             targets: RelocationTargets::default(),
             counts: RelocationCounts::default(),
@@ -220,6 +221,7 @@ impl Object {
                 self.source().malformed(record.offset, "relocation tables overlap each other")
             })?;
             relocator.symbols = self.symbol_table(SectionIndex(record.link))?;
+            relocator.last = None;
             relocator.apply(bytes, &self.decompressed(table)?, record.kind == elf::SHT_RELA);
         }
         content.targets = relocator.targets;

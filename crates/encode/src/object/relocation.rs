@@ -112,6 +112,8 @@ pub(crate) struct Relocator<'a> {
     pub(crate) is_64: bool,
     pub(crate) endian: Endianness,
     pub(crate) symbols: Symbols<'a>,
+    /// The symbol that was named last.
+    pub(crate) last: Option<(u32, SymbolPlace)>,
     pub(crate) sections: &'a [SectionRecord],
     pub(crate) targets: RelocationTargets,
     pub(crate) counts: RelocationCounts,
@@ -180,7 +182,15 @@ impl Relocator<'_> {
 
     #[inline]
     fn apply_one(&mut self, bytes: &mut [u8], entry: &Entry, operation: Operation) -> Option<()> {
-        let symbol = self.symbols.place(SymbolIndex(entry.symbol))?;
+        // Nine of ten in a unit name the one symbol of a section of strings.
+        let symbol = match self.last {
+            Some((index, symbol)) if index == entry.symbol => symbol,
+            _ => {
+                let symbol = self.symbols.place(SymbolIndex(entry.symbol))?;
+                self.last = Some((entry.symbol, symbol));
+                symbol
+            }
+        };
         let address = match symbol.section {
             // The value of a common symbol is its alignment.
             SymbolSection::Undefined | SymbolSection::Common => 0,
@@ -353,6 +363,7 @@ mod tests {
             is_64,
             endian,
             symbols: Symbols::new(&header, &symbols, &[], &[], false),
+            last: None,
             sections: &[],
             targets: RelocationTargets::default(),
             counts: RelocationCounts::default(),

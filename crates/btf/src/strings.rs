@@ -223,8 +223,9 @@ struct Sought {
 const NOWHERE: u32 = u32::MAX;
 
 impl SoughtStrings {
-    /// Seeks `names`, which end with a NUL each, in the string section of `btf`, but for those that its bases have.
-    pub(crate) fn new(btf: &Btf<'_>, names: Vec<u8>) -> Self {
+    /// Seeks `names`, which end with a NUL each, in the string section of `btf`, but for those that its bases have. Beside
+    /// that, the number of each name among those sought; `NOWHERE` of the empty one.
+    pub(crate) fn new(btf: &Btf<'_>, names: Vec<u8>) -> (Self, Vec<u32>) {
         /// How many kinds of glances are told apart.
         const GLANCES: u32 = 1 << 17;
         let ends = BitSet::of_zeros(&names);
@@ -237,13 +238,17 @@ impl SoughtStrings {
             starts: BitSet::default(),
         };
         let mut glances = BitSet::new(GLANCES as usize);
+        let mut numbers = Vec::with_capacity(count);
         let mut start = 0;
         ends.for_each(|end| {
-            if start < end {
-                let hash = (hash(&strings.names, start as usize, strings.seed).1 >> 32) as u32;
-                strings.add(hash, start as usize..end as usize);
-                glances.insert(glance(&strings.names[start as usize..end as usize]) % GLANCES);
-            }
+            let name = start as usize..end as usize;
+            numbers.push(if name.is_empty() {
+                NOWHERE
+            } else {
+                glances.insert(glance(&strings.names[name.clone()]) % GLANCES);
+                let hash = (hash(&strings.names, name.start, strings.seed).1 >> 32) as u32;
+                strings.add(hash, name)
+            });
             start = end + 1;
         });
         let section = btf.string_section();
@@ -265,23 +270,25 @@ impl SoughtStrings {
         for start in no_starts {
             strings.starts.remove(start);
         }
-        strings
+        (strings, numbers)
     }
 
     /// The number of a string among those sought.
-    fn number(&self, hash: u32, string: &[u8]) -> Option<usize> {
+    fn number(&self, hash: u32, string: &[u8]) -> Option<u32> {
         let equal = |&(other, number): &(u32, u32)| {
             other == hash && stands_at(&self.names, self.sought[number as usize].at, string)
         };
-        self.table.find(spread(hash), equal).map(|slot| slot.1 as usize)
+        self.table.find(spread(hash), equal).map(|slot| slot.1)
     }
 
-    /// Has the string sought that stands here in the names.
-    fn add(&mut self, hash: u32, range: Range<usize>) {
-        if self.number(hash, &self.names[range.clone()]).is_none() {
-            self.table.insert_unique(spread(hash), (hash, self.sought.len() as u32), |slot| spread(slot.0));
+    /// Has the string sought that stands here in the names, and gives its number.
+    fn add(&mut self, hash: u32, range: Range<usize>) -> u32 {
+        self.number(hash, &self.names[range.clone()]).unwrap_or_else(|| {
+            let number = self.sought.len() as u32;
+            self.table.insert_unique(spread(hash), (hash, number), |slot| spread(slot.0));
             self.sought.push(Sought { at: range.start as u32, place: NOWHERE });
-        }
+            number
+        })
     }
 
     /// Notes a string that may be one of those sought, and whether it is the first of its bytes.
@@ -299,12 +306,12 @@ impl SoughtStrings {
             let start = self.names.len();
             self.names.extend_from_slice(string);
             self.names.push(0);
-            self.add(hash, start..start + string.len());
-            self.sought.len() - 1
+            self.add(hash, start..start + string.len())
         });
-        let is_first = self.sought[number].place == NOWHERE && is_new();
+        let sought = &mut self.sought[number as usize];
+        let is_first = sought.place == NOWHERE && is_new();
         if is_first {
-            self.sought[number].place = at;
+            sought.place = at;
         }
         is_first
     }
@@ -313,17 +320,20 @@ impl SoughtStrings {
     pub(crate) fn find(&self, string: &[u8]) -> Option<Option<u32>> {
         let hash = (hash(string, 0, self.seed).1 >> 32) as u32;
         match self.number(hash, string) {
-            Some(number) => Some(Some(self.sought[number].place).filter(|&place| place != NOWHERE)),
+            Some(number) => Some(self.place(number)),
             None if string.len() < SHORTEST => Some(None),
             None => None,
         }
     }
 
-    /// Those sought that are in the section and not in the bases: where each stands in the names, and where in the section.
-    /// In the order of the names.
-    pub(crate) fn found(&self) -> impl Iterator<Item = (u32, u32)> {
-        let found = self.sought.iter().filter(|sought| sought.place != NOWHERE);
-        found.map(|sought| (sought.at, sought.place))
+    /// Where the string of this number stands, if it is in the section and not in the bases.
+    pub(crate) fn place(&self, number: u32) -> Option<u32> {
+        self.sought.get(number as usize).map(|sought| sought.place).filter(|&place| place != NOWHERE)
+    }
+
+    /// Where those sought stand that are in the section and not in the bases.
+    pub(crate) fn places(&self) -> impl Iterator<Item = u32> {
+        self.sought.iter().map(|sought| sought.place).filter(|&place| place != NOWHERE)
     }
 
     /// As [`LevelStrings::is_first`], but that strings not sought are not compared.
@@ -390,7 +400,7 @@ impl StringTable {
 
 #[cfg(test)]
 mod tests {
-    use super::{LevelStrings, SoughtStrings, StringTable, hash};
+    use super::{LevelStrings, NOWHERE, SoughtStrings, StringTable, hash};
     use crate::{Btf, Builder, ByteOrder, StringOffset};
     use std::sync::Arc;
 
@@ -441,7 +451,8 @@ mod tests {
         let section = b"one\0twofold\0three\0\0twofold\0four\0x\0x\0";
         let split = split(section);
         let names = b"twofold\0one\0\0nine\0fold\0twofold\0".to_vec();
-        let some = SoughtStrings::new(&split, names.clone());
+        let (some, numbers) = SoughtStrings::new(&split, names.clone());
+        assert_eq!(numbers, [0, 1, NOWHERE, 2, 3, 0]);
         let all = LevelStrings::new(&split);
         for name in [b"twofold" as &[u8], b"one", b"nine", b"fold", b"x", b"y"] {
             assert_eq!(some.find(name), Some(all.find(section, name)), "{}", name.escape_ascii());
@@ -450,20 +461,17 @@ mod tests {
         for at in 0..=section.len() as u32 {
             assert_eq!(some.is_first(at), all.is_first(at), "{at}");
         }
-        assert_eq!(some.found().map(|(_, place)| place).collect::<Vec<_>>(), [4, 32]);
+        assert_eq!(some.places().collect::<Vec<_>>(), [4, 32]);
 
         let first = split.first_string().0;
-        let found = [(0, StringOffset(first + 4)), (8, StringOffset(1))];
-        assert_eq!(split.find_strings(names.clone()), found);
+        let [twofold, one, none] = [first + 4, 1, 0].map(StringOffset);
+        assert_eq!(split.find_strings(names.clone()), [twofold, one, none, none, none, twofold]);
         assert!(split.sought_strings().is_some());
         assert_eq!(split.find_string(b"twofold").unwrap().0, split.first_string().0 + 4);
         assert_eq!(split.find_string(b"one").unwrap().0, 1);
         assert_eq!(split.find_string(b"nine"), None);
         assert!(split.sought_strings().is_some(), "no need for all yet");
-        assert_eq!(
-            split.find_strings(b"four\0twofold\0".to_vec()),
-            [(0, StringOffset(first + 23)), (5, found[0].1)]
-        );
+        assert_eq!(split.find_strings(b"four\0twofold\0".to_vec()), [StringOffset(first + 27), twofold]);
         assert_eq!(split.find_string(b"three").unwrap().0, first + 12);
         assert!(split.sought_strings().is_none());
     }

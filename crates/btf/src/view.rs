@@ -424,40 +424,38 @@ impl<'a> Btf<'a> {
         Some(StringOffset(self.first_string + found?))
     }
 
-    /// Finds many strings at once: of those in `names`, each with a NUL, that are whole strings of this blob or a base, where
-    /// each stands in `names` (in bytes; of equal ones the first) and its offset. In the order of `names`.
+    /// Finds many strings at once: for each of `names`, which end with a NUL each, its offset if it is a whole string of this
+    /// blob or a base, else [`StringOffset::EMPTY`].
     ///
     /// Without this the first search for a string indexes all, which takes twice as long for a kernel's; with it, the first
     /// search for another one does.
-    pub fn find_strings(&self, names: Vec<u8>) -> Vec<(u32, StringOffset)> {
-        let mut found = match &self.base {
-            Some(base) => base.find_strings(names.clone()),
-            None => Vec::new(),
-        };
-        let end = names.len() as u32;
+    pub fn find_strings(&self, names: Vec<u8>) -> Vec<StringOffset> {
+        let of_base = self.base.as_ref().map(|base| base.find_strings(names.clone()));
         let mut names = Some(names);
+        let mut numbers = Vec::new();
         if self.level_strings.get().is_none() {
-            let sought = self
-                .sought_strings
-                .get_or_init(|| SoughtStrings::new(self, names.take().unwrap_or_default()));
+            let sought = self.sought_strings.get_or_init(|| {
+                let (sought, of_names) = SoughtStrings::new(self, names.take().unwrap_or_default());
+                numbers = of_names;
+                sought
+            });
             if names.is_none() {
-                let own = sought.found().filter(|&(at, _)| at < end);
-                found.extend(own.map(|(at, place)| (at, StringOffset(self.first_string + place))));
+                let own = |&number: &u32| match sought.place(number) {
+                    Some(place) => StringOffset(self.first_string + place),
+                    None => StringOffset::EMPTY,
+                };
+                let own = numbers.iter().map(own);
+                return match of_base {
+                    Some(of_base) => own.zip(of_base).map(|(own, base)| own.max(base)).collect(),
+                    None => own.collect(),
+                };
             }
         }
-        // Others were sought before.
-        if let Some(names) = names {
-            let mut at = 0;
-            found.clear();
-            for name in names.split_inclusive(|&byte| byte == 0) {
-                let string = name.strip_suffix(&[0]).unwrap_or_default();
-                let offset = self.find_string(string).filter(|_| !string.is_empty());
-                found.extend(offset.map(|offset| (at, offset)));
-                at += name.len() as u32;
-            }
-        }
-        found.sort_unstable_by_key(|&(at, _)| at);
-        found
+        // Others were sought before, or all are known.
+        let names = names.unwrap_or_default();
+        let names = names.split_inclusive(|&byte| byte == 0);
+        let find = |name: &[u8]| self.find_string(name.strip_suffix(&[0])?);
+        names.map(|name| find(name).unwrap_or_default()).collect()
     }
 
     /// Indexes all strings, of the bases, too.

@@ -101,18 +101,11 @@ pub struct AttributeReader<'n, 'd> {
     pub attributes: Attributes,
     /// Strings inside DIEs that were met lately.
     inline_names: Vec<(u64, Name)>,
-    /// Offsets of strings that are second copies, met lately.
-    copies: Vec<(u64, Name)>,
 }
 
 impl<'n, 'd> AttributeReader<'n, 'd> {
     pub fn new(names: &'n Names<'d>) -> Self {
-        Self {
-            names,
-            attributes: Attributes::new(),
-            inline_names: vec![(0, Name::NONE); 1 << 10],
-            copies: vec![(u64::MAX, Name::NONE); 1 << 12],
-        }
+        Self { names, attributes: Attributes::new(), inline_names: vec![(0, Name::NONE); 1 << 10] }
     }
 
     /// Follows `plan` over one DIE.
@@ -361,22 +354,7 @@ impl<'n, 'd> AttributeReader<'n, 'd> {
     #[inline]
     fn string(&mut self, unit: &UnitScan<'_, '_>, offset: u64) -> Result<u64, Damage> {
         let name = if unit.header.file == 0 {
-            match self.names.first_at(offset) {
-                Some(name) => Some(name),
-                None => {
-                    let slot = (offset.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 52) as usize;
-                    let (known, name) = self.copies[slot];
-                    if known == offset {
-                        Some(name)
-                    } else {
-                        let name = self.names.at(offset);
-                        if let Some(name) = name {
-                            self.copies[slot] = (offset, name);
-                        }
-                        name
-                    }
-                }
-            }
+            self.names.at(offset)
         } else {
             unit.dwarf.text(&unit.dwarf.str, offset).map(|text| self.names.intern(&text))
         };

@@ -36,8 +36,8 @@ struct Shared {
 struct Aside {
     /// Takes, once, the names that the output may have, each with a NUL; nothing if they are too many to be sought.
     names: Option<mpsc::Sender<Option<Vec<u8>>>>,
-    /// Gives what of them the base has.
-    strings: mpsc::Receiver<Vec<(u32, StringOffset)>>,
+    /// Gives the offset of each in the base.
+    strings: mpsc::Receiver<Vec<StringOffset>>,
     /// Gives what they leave of the base, once they are known.
     candidates: mpsc::Receiver<Result<dedup::Candidates, btfkit_btf::Error>>,
 }
@@ -106,31 +106,29 @@ impl Base {
         });
     }
 
-    /// Tells the thread, if it was begun with, which names an output may have: those in `strings`, each with a NUL, and others.
-    pub(crate) fn expect<'n>(&self, strings: &[u8], others: impl Iterator<Item = &'n [u8]>) {
+    /// Tells the thread, if it was begun with, which names an output may have; and about how many they are.
+    pub(crate) fn expect<'n>(&self, count: usize, names: impl Iterator<Item = &'n [u8]>) {
         if let Some(sender) = self.shared.aside().as_mut().and_then(|aside| aside.names.take()) {
             // Without the thread it is all done when it is needed.
-            let _ = sender.send(are_few(strings).then(|| together(strings, others)));
+            let _ = sender.send(are_few(count).then(|| together(names)));
         }
     }
 
-    /// Finds the names that an output may have, those in `strings` and others, if that is worth it. The answer is where those
-    /// of `strings` that the base has stand, in bytes, and their offsets in the base.
+    /// Finds the names that an output may have, if that is worth it: the offset of each in the base,
+    /// [`StringOffset::EMPTY`] of those that it does not have.
     pub(crate) fn find<'n>(
         &self,
-        strings: &[u8],
-        others: impl Iterator<Item = &'n [u8]>,
-    ) -> Result<Vec<(u32, StringOffset)>> {
-        if self.indexed || !are_few(strings) {
+        count: usize,
+        names: impl Iterator<Item = &'n [u8]>,
+    ) -> Result<Vec<StringOffset>> {
+        if self.indexed || !are_few(count) {
             return Ok(Vec::new());
         }
         let from_thread = self.shared.aside().as_ref().and_then(|aside| parallel::receive(&aside.strings));
-        let mut found = match from_thread {
+        Ok(match from_thread {
             Some(found) => found,
-            None => self.btf()?.find_strings(together(strings, others)),
-        };
-        found.truncate(found.partition_point(|&(at, _)| (at as usize) < strings.len()));
-        Ok(found)
+            None => self.btf()?.find_strings(together(names)),
+        })
     }
 
     /// Refuses objects of the other byte order.
@@ -171,18 +169,19 @@ impl Base {
     }
 }
 
-fn together<'n>(strings: &[u8], others: impl Iterator<Item = &'n [u8]>) -> Vec<u8> {
-    let mut names = strings.to_vec();
-    for name in others {
-        names.extend_from_slice(name);
-        names.push(0);
+/// The names one after the other, each with a NUL.
+fn together<'n>(names: impl Iterator<Item = &'n [u8]>) -> Vec<u8> {
+    let mut all = Vec::new();
+    for name in names {
+        all.extend_from_slice(name);
+        all.push(0);
     }
-    names
+    all
 }
 
-/// Whether it is quicker to seek these strings in a kernel's than to index all of those.
-fn are_few(strings: &[u8]) -> bool {
-    strings.len() < 1 << 19
+/// Whether it is quicker to seek so many names in a kernel's than to index all of those.
+fn are_few(names: usize) -> bool {
+    names < 1 << 15
 }
 
 impl From<Arc<Btf<'static>>> for Base {

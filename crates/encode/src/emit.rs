@@ -358,16 +358,15 @@ impl<'a> Strings<'a> {
         Self { names, collapsed_prefix, offsets: HashMap::default() }
     }
 
-    /// Takes over what is known of the base: where names stand in their section, and their offsets in the base.
-    pub fn know(&mut self, base_strings: &[(u32, StringOffset)]) {
+    /// Takes over what is known of the base: the offsets of names in it, [`StringOffset::EMPTY`] of those that it does not
+    /// have.
+    pub fn know(&mut self, base_strings: &[(Name, StringOffset)]) {
         if self.collapsed_prefix.is_some() {
             return;
         }
-        self.offsets.reserve(base_strings.len() * 5 / 4);
-        for &(at, offset) in base_strings {
-            if let Some(name) = self.names.first_at(at.into())
-                && is_identifier(self.names.bytes(name))
-            {
+        self.offsets.reserve(base_strings.len());
+        for &(name, offset) in base_strings {
+            if offset != StringOffset::EMPTY && is_identifier(self.names.bytes(name)) {
                 self.offsets.insert(name, offset);
             }
         }

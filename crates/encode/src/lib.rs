@@ -16,6 +16,7 @@ mod attributes;
 mod base;
 pub mod btf_ids;
 mod collect;
+mod copies;
 #[allow(missing_docs, unreachable_pub)]
 mod die_index;
 mod dwarf;
@@ -54,13 +55,14 @@ pub use options::{Features, Options, Variables};
 pub use report::{AmbiguityReport, Phase, Report, SectionReport};
 pub use variables::LeftOut;
 
+use btfkit_btf::StringOffset;
 use btfkit_btf::check::{self, Profile};
 
 use abi::Abi;
 use collect::Source;
 use files::Files;
 use functions::FunctionSymbols;
-use names::Names;
+use names::{Name, Names};
 use object::Object;
 use object::companion::Companions;
 use output::Facts;
@@ -111,16 +113,20 @@ pub fn encode(
     release_scanned(main, &units.files[0]);
     let total = units.units.iter().map(|unit| unit.size() as u64).sum();
     let threads = parallel::threads(options.threads, total);
-    let names = Names::new(&units.files[0].str);
-    // Beside what DWARF names.
-    let other_names = || {
+    // For all but the scan, which takes nine tenths of the time.
+    let few_threads = parallel::threads(options.threads, total / 10);
+    let names = Names::new(&units.files[0].str, !main.is_relocatable());
+    let known: Vec<Name> = if options.base.is_some() { names.all().collect() } else { Vec::new() };
+    // What the output may name: that, and what DWARF does not.
+    let expected = || {
         let sections = object.sections().map(|section| section.name);
-        sections.chain(functions::KFUNC_TAGS).chain(wrong_base::KERNEL_STRUCTS)
+        let others = sections.chain(functions::KFUNC_TAGS).chain(wrong_base::KERNEL_STRUCTS);
+        known.iter().map(|&name| names.bytes(name)).chain(others)
     };
     if let Some(base) = &options.base {
-        base.expect(names.section(), other_names());
+        base.expect(known.len(), expected());
     }
-    let function_symbols = FunctionSymbols::of(main, &names, threads)?;
+    let function_symbols = FunctionSymbols::of(main, &names, few_threads)?;
     let kfuncs = functions::kfuncs(object)?;
     watch.lap("open", &mut report);
 
@@ -143,7 +149,7 @@ pub fn encode(
         },
     };
     let prepare_base = || options.base.as_ref().map_or(Ok(()), Base::prepare);
-    let (prepared, mut collected) = both(threads, prepare_base, || collect::collect(&source));
+    let (prepared, mut collected) = both(few_threads, prepare_base, || collect::collect(&source));
     prepared?;
     let base = options.base.as_ref().map(Base::btf).transpose()?;
     if let Some(base) = &options.base {
@@ -169,7 +175,7 @@ pub fn encode(
 
     let index = collected.table.intern(&[head(Kind::Int, 1), names.intern(b"int").0, 4]);
     let (data_symbols, settled) = both(
-        threads,
+        few_threads,
         || DataSymbols::of(main, &names),
         || Settled::new(&mut collected.table, &names, &collected.units),
     );
@@ -179,7 +185,7 @@ pub fn encode(
 
     let sizes = Sizes { table: &collected.table, settled: &settled, word: u64::from(main.address_size()) };
     let (mut selection, mut choices) = both(
-        threads,
+        few_threads,
         || variables::select(&collected.variables, &data_symbols, &sizes, &names, options),
         || {
             let consistent = options.features.consistent_functions;
@@ -204,10 +210,11 @@ pub fn encode(
     if options.features.attributes && options.features.kfunc_tags {
         functions::arena_attributes(&mut choices, &kfuncs, &mut collected.table, &names);
     }
-    let base_strings = match &options.base {
-        Some(base) => base.find(names.section(), names.aside().chain(other_names()))?,
+    let found = match &options.base {
+        Some(base) => base.find(known.len(), expected().chain(names.aside()))?,
         None => Vec::new(),
     };
+    let base_strings: Vec<(Name, StringOffset)> = known.iter().copied().zip(found).collect();
     if options.only_variables
         && let Some(base) = base
     {
@@ -237,7 +244,7 @@ pub fn encode(
     // Nothing of it is needed to sort, when memory is at its highest.
     drop((collected, settled, selection, choices));
     watch.lap("emit", &mut report);
-    let bytes = output::finish(bytes, options, threads)?;
+    let bytes = output::finish(bytes, options, few_threads)?;
     let btf = output::view(bytes.as_slice(), options)?;
     watch.lap("sort", &mut report);
     wrong_base::refuse(main, &btf, options.base.as_ref())?;

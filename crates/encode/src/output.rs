@@ -10,7 +10,7 @@ use crate::collect::{Collected, StateTag};
 use crate::emit::{Emitter, Strings, collapsed, identifier, members};
 use crate::error::{Error, Result};
 use crate::functions::{FunctionChoice, FunctionSymbols, KFUNC_TAGS, KfuncTag, Verdict};
-use crate::names::Names;
+use crate::names::{Name, Names};
 use crate::object::Object;
 use crate::options::Options;
 use crate::parallel::both;
@@ -31,8 +31,8 @@ pub struct Facts<'a> {
     pub collected: &'a Collected,
     /// Names.
     pub names: &'a Names<'a>,
-    /// Some names that the base has: where they stand among the names' [section](Names::section), and in the base's strings.
-    pub base_strings: &'a [(u32, StringOffset)],
+    /// The offsets of some names in the base, [`StringOffset::EMPTY`] of those that it does not have.
+    pub base_strings: &'a [(Name, StringOffset)],
     /// What names of types mean.
     pub settled: &'a Settled,
     /// The `int` that indexes all arrays.

@@ -30,8 +30,8 @@ impl Candidates {
         let mut level = Some(base);
         while let Some(btf) = level {
             if let Some(sought) = btf.sought_strings() {
-                names.all.reserve(sought.found().count());
-                sought.found().for_each(|(_, place)| names.insert(btf.first_string().0 + place));
+                names.all.reserve(sought.places().count());
+                sought.places().for_each(|place| names.insert(btf.first_string().0 + place));
             }
             level = btf.base().map(|base| &**base);
         }

@@ -223,8 +223,7 @@ pub struct Worker<'a, 'b, 'd> {
 impl<'a, 'b, 'd> Worker<'a, 'b, 'd> {
     /// A worker that has done nothing yet.
     pub fn new(source: &'a Source<'b, 'd>) -> Self {
-        let arguments =
-            (0..12).map(|number| source.names.intern(format!("arg{number}").as_bytes())).collect();
+        let arguments = functions::ARGUMENT_NAMES.map(|name| source.names.intern(name)).into();
         Self {
             source,
             scanner: Scanner::new(source.names, source.wanted()),

@@ -120,7 +120,8 @@ pub fn encode(
     // What the output may name: that, and what DWARF does not.
     let expected = || {
         let sections = object.sections().map(|section| section.name);
-        let others = sections.chain(functions::KFUNC_TAGS).chain(wrong_base::KERNEL_STRUCTS);
+        let others = sections.chain(functions::KFUNC_TAGS).chain(functions::ARGUMENT_NAMES);
+        let others = others.chain(wrong_base::KERNEL_STRUCTS);
         known.iter().map(|&name| names.bytes(name)).chain(others)
     };
     if let Some(base) = &options.base {

@@ -72,6 +72,12 @@ pub struct Unit<'a, 'd> {
     pub assembler: bool,
 }
 
+/// What parameters are called that a declaration leaves without names, as of functions in assembly.
+#[rustfmt::skip]
+pub const ARGUMENT_NAMES: [&[u8]; 12] = [
+    b"arg0", b"arg1", b"arg2", b"arg3", b"arg4", b"arg5", b"arg6", b"arg7", b"arg8", b"arg9", b"arg10", b"arg11",
+];
+
 /// How far origins are followed: concrete, abstract, specification.
 const ORIGINS: usize = 8;
 

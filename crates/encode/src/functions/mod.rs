@@ -10,7 +10,7 @@ mod kfuncs;
 mod prototype;
 mod select;
 
-pub use examine::{DECLARED, FunctionState, Unit, examine};
+pub use examine::{ARGUMENT_NAMES, DECLARED, FunctionState, Unit, examine};
 pub use kfuncs::{KFUNC_TAGS, KfuncTag, arena_attributes, kfuncs};
 pub use select::{FunctionChoice, Verdict, select, true_signatures};
 

@@ -11,7 +11,7 @@ use crate::dwarf::bytes::Damage;
 use crate::dwarf::unit::{UnitHeader, UnitKind, UnitRoot};
 use crate::error::Result;
 use crate::object::companion::Companions;
-use crate::object::{Object, package::Package};
+use crate::object::{Object, Section, package::Package};
 
 /// The objects, opened.
 #[derive(Debug)]
@@ -42,6 +42,19 @@ pub struct Units<'d> {
     pub alternate: Option<u32>,
     /// Unit headers that could not be read.
     pub damage: Vec<Damage>,
+}
+
+/// The strings of the DWARF of `object`, if they are likely to take as long to index as the rest to relocate, and stand in
+/// the file as they are.
+pub fn strings_beside(object: &Object) -> Result<&[u8]> {
+    let mut sections = object.debug_sections("str").filter(Section::has_content);
+    let (section, None) = (sections.next(), sections.next()) else { return Ok(&[]) };
+    let is_suitable = |section: &Section<'_>| object.is_relocatable() && !section.is_compressed();
+    let Some(section) = section.filter(is_suitable) else { return Ok(&[]) };
+    match object.section_content(section.index)?.bytes {
+        Cow::Borrowed(bytes) => Ok(bytes),
+        Cow::Owned(_) => Ok(&[]),
+    }
 }
 
 /// A split unit that a skeleton names.

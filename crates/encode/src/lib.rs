@@ -97,7 +97,15 @@ pub fn encode(
     let mut watch = Stopwatch::start();
     let mut report = Report::default();
 
-    let files = Files::open(object, companions)?;
+    // The strings of a relocatable file are indexed while its entries are relocated.
+    let strings = files::strings_beside(object)?;
+    let early_threads = parallel::threads(options.threads, strings.len() as u64 * 4);
+    let (files, early_names) = both(
+        early_threads,
+        || Files::open(object, companions),
+        || (early_threads > 1).then(|| Names::new(strings, false)),
+    );
+    let files = files?;
     let main = files.main();
     let units = files.units()?;
     if units.units.is_empty() {
@@ -115,7 +123,11 @@ pub fn encode(
     let threads = parallel::threads(options.threads, total);
     // For all but the scan, which takes nine tenths of the time.
     let few_threads = parallel::threads(options.threads, total / 10);
-    let names = Names::new(&units.files[0].str, !main.is_relocatable());
+    let strings: &[u8] = &units.files[0].str;
+    let names = match early_names.filter(|names| std::ptr::eq(names.section(), strings)) {
+        Some(names) => names,
+        None => Names::new(strings, !main.is_relocatable()),
+    };
     let known: Vec<Name> = if options.base.is_some() { names.all().collect() } else { Vec::new() };
     // What the output may name: that, and what DWARF does not.
     let expected = || {

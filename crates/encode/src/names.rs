@@ -311,6 +311,11 @@ impl<'d> Names<'d> {
         numbers.get(bytes).map(|&number| Name(number))
     }
 
+    /// The indexed section.
+    pub fn section(&self) -> &'d [u8] {
+        self.text
+    }
+
     /// The names of the strings of the indexed section, and of those of their tails that were met.
     pub fn all(&self) -> impl Iterator<Item = Name> {
         self.first.iter().enumerate().flat_map(|(index, word)| {

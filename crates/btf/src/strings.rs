@@ -204,7 +204,7 @@ pub(crate) struct SoughtStrings {
     seed: u64,
     /// The names as they were given, each with a NUL, then the short strings.
     names: Vec<u8>,
-    /// What was sought, each once, in the order of the names.
+    /// What was sought, each once: in the order of the names, then short strings.
     sought: Vec<Sought>,
     /// Those by hash: half of it, and the number.
     table: HashTable<(u32, u32)>,

@@ -31,12 +31,13 @@ struct Shared {
     aside: Mutex<Option<Aside>>,
 }
 
-/// The other end of a thread that looks for what of the base may be the same as types of an output.
+/// The other end of a thread that looks for what of the base may be the same as types of an output. Whichever encode takes it
+/// first has it for itself.
 #[derive(Debug)]
-struct Aside {
-    /// Takes, once, the names that the output may have, each with a NUL; nothing if they are too many to be sought.
-    names: Option<mpsc::Sender<Option<Vec<u8>>>>,
-    /// Gives the offset of each in the base.
+pub(crate) struct Aside {
+    /// Takes the names that the output may have, each with a NUL; nothing if they are too many to be sought.
+    names: mpsc::Sender<Option<Vec<u8>>>,
+    /// Gives the offset of each in the base; nothing if they are too many.
     strings: mpsc::Receiver<Vec<StringOffset>>,
     /// Gives what they leave of the base, once they are known.
     candidates: mpsc::Receiver<Result<dedup::Candidates, btfkit_btf::Error>>,
@@ -82,7 +83,7 @@ impl Base {
         let (names_sender, names) = mpsc::channel::<Option<Vec<u8>>>();
         let (found, strings) = mpsc::channel();
         let (left, candidates) = mpsc::channel();
-        *self.shared.aside() = Some(Aside { names: Some(names_sender), strings, candidates });
+        *self.shared.aside() = Some(Aside { names: names_sender, strings, candidates });
         // Not to keep it: when nobody else does, nobody asks.
         let shared = Arc::downgrade(&self.shared);
         parallel::begin(move || {
@@ -94,11 +95,13 @@ impl Base {
                     let _ = found.send(btf.find_strings(names));
                     let _ = left.send(dedup::Candidates::new(&btf));
                 }
-                // The first search makes the index of all strings.
-                Ok(None) => _ = btf.find_string(b"int"),
+                Ok(None) => {
+                    // Nobody need wait for more than the index of all strings, which the first search makes.
+                    drop((found, left));
+                    btf.find_string(b"int");
+                }
                 Err(_) => return,
             }
-            drop(left);
             if let Some(shared) = shared.upgrade() {
                 shared.kernel_structs.get_or_init(|| kernel_structs(&btf));
             }
@@ -106,28 +109,31 @@ impl Base {
         });
     }
 
-    /// Tells the thread, if it was begun with, which names an output may have; and about how many they are.
-    pub(crate) fn expect<'n>(&self, count: usize, names: impl Iterator<Item = &'n [u8]>) {
-        if let Some(sender) = self.shared.aside().as_mut().and_then(|aside| aside.names.take()) {
-            // Without the thread it is all done when it is needed.
-            let _ = sender.send(are_few(count).then(|| together(names)));
-        }
+    /// Tells the thread, if there is one that no other encode has, which names an output may have. Without the thread it is all
+    /// done when it is needed.
+    pub(crate) fn expect<'n>(&self, names: impl Iterator<Item = &'n [u8]>) -> Option<Aside> {
+        let aside = self.shared.aside().take()?;
+        aside.names.send(together(names)).ok()?;
+        Some(aside)
     }
 
-    /// Finds the names that an output may have, if that is worth it: the offset of each in the base,
-    /// [`StringOffset::EMPTY`] of those that it does not have.
+    /// Finds the names that an output may have: the offset of each in the base, [`StringOffset::EMPTY`] of those that it does
+    /// not have. None at all if they are so many that it is quicker to index all strings of the base. From a thread there are
+    /// as many as it was told; `names` have to begin with those.
     pub(crate) fn find<'n>(
         &self,
-        count: usize,
+        aside: Option<&Aside>,
         names: impl Iterator<Item = &'n [u8]>,
     ) -> Result<Vec<StringOffset>> {
-        if self.indexed || !are_few(count) {
+        if self.indexed {
             return Ok(Vec::new());
         }
-        let from_thread = self.shared.aside().as_ref().and_then(|aside| parallel::receive(&aside.strings));
-        Ok(match from_thread {
-            Some(found) => found,
-            None => self.btf()?.find_strings(together(names)),
+        if let Some(aside) = aside {
+            return Ok(parallel::receive(&aside.strings).unwrap_or_default());
+        }
+        Ok(match together(names) {
+            Some(names) => self.btf()?.find_strings(names),
+            None => Vec::new(),
         })
     }
 
@@ -147,13 +153,12 @@ impl Base {
     }
 
     /// Finds out which types of a BTF split on it are the same.
-    pub(crate) fn deduplicate(&self, split: &Btf<'_>) -> Result<dedup::Deduplication> {
+    pub(crate) fn deduplicate(&self, split: &Btf<'_>, aside: Option<Aside>) -> Result<dedup::Deduplication> {
         if self.indexed {
             return Ok(dedup::deduplicate_on(split, self.index()?)?);
         }
-        // Nothing comes from a thread that was not told names. What failed there is found out again here.
-        let aside = self.shared.aside().take().map(|aside| aside.candidates);
-        Ok(dedup::deduplicate_among(split, || parallel::receive(&aside?)?.ok())?)
+        // What failed in the thread is found out again here.
+        Ok(dedup::deduplicate_among(split, || parallel::receive(&aside?.candidates)?.ok())?)
     }
 
     /// What tells whether a module was built against this kernel.
@@ -169,19 +174,20 @@ impl Base {
     }
 }
 
-/// The names one after the other, each with a NUL.
-fn together<'n>(names: impl Iterator<Item = &'n [u8]>) -> Vec<u8> {
+/// The names one after the other, each with a NUL; nothing if it is quicker to index a kernel's than to seek them in it.
+fn together<'n>(names: impl Iterator<Item = &'n [u8]>) -> Option<Vec<u8>> {
+    const FEW: usize = 1 << 15;
+    /// Names of sections may overlap, and then be more than the file.
+    const FEW_BYTES: usize = 1 << 21;
     let mut all = Vec::new();
-    for name in names {
+    for (number, name) in names.enumerate() {
+        if number == FEW || all.len() + name.len() > FEW_BYTES {
+            return None;
+        }
         all.extend_from_slice(name);
         all.push(0);
     }
-    all
-}
-
-/// Whether it is quicker to seek so many names in a kernel's than to index all of those.
-fn are_few(names: usize) -> bool {
-    names < 1 << 15
+    Some(all)
 }
 
 impl From<Arc<Btf<'static>>> for Base {

@@ -53,7 +53,7 @@ impl Copies {
         }
     }
 
-    /// Where the string at `offset`, or the one that it is the tail of, is first, if that is somewhere else.
+    /// Where the string at `offset` stands in the first copy of the whole string that it belongs to, if that is another.
     #[inline]
     pub fn first(&self, offset: usize) -> Option<usize> {
         let mut row = *self.blocks.get(offset / BLOCK)? as usize;

@@ -20,6 +20,7 @@ pub struct DieIndex {
 impl DieIndex {
     /// Indexes the nodes of one unit instead, which are in the order of their DIEs.
     pub fn fill(&mut self, nodes: &[Node]) {
+        debug_assert!(nodes.is_sorted_by(|a, b| a.offset < b.offset));
         self.clear();
         let Some(last) = nodes.last() else { return };
         self.places.resize(last.offset as usize + 1, 0);

@@ -44,16 +44,17 @@ pub struct Units<'d> {
     pub damage: Vec<Damage>,
 }
 
-/// The strings of the DWARF of `object`, if they are likely to take as long to index as the rest to relocate, and stand in
-/// the file as they are.
-pub fn strings_beside(object: &Object) -> Result<&[u8]> {
+/// The strings of the DWARF of `object`, if it is relocatable, so that they take as long to index as the rest to relocate, and
+/// if they stand in the file as they are. What is wrong with them is told when they are read.
+pub fn strings_beside(object: &Object) -> &[u8] {
     let mut sections = object.debug_sections("str").filter(Section::has_content);
-    let (section, None) = (sections.next(), sections.next()) else { return Ok(&[]) };
-    let is_suitable = |section: &Section<'_>| object.is_relocatable() && !section.is_compressed();
-    let Some(section) = section.filter(is_suitable) else { return Ok(&[]) };
-    match object.section_content(section.index)?.bytes {
-        Cow::Borrowed(bytes) => Ok(bytes),
-        Cow::Owned(_) => Ok(&[]),
+    let (Some(section), None) = (sections.next(), sections.next()) else { return &[] };
+    if !object.is_relocatable() || !object.has_debug_info() || section.is_compressed() {
+        return &[];
+    }
+    match object.section_content(section.index).map(|content| content.bytes) {
+        Ok(Cow::Borrowed(bytes)) => bytes,
+        _ => &[],
     }
 }
 

@@ -17,8 +17,8 @@ mod base;
 pub mod btf_ids;
 mod collect;
 mod copies;
-#[allow(missing_docs, unreachable_pub)]
 mod die_index;
+#[allow(missing_docs, unreachable_pub)]
 mod dwarf;
 mod emit;
 mod error;
@@ -98,7 +98,7 @@ pub fn encode(
     let mut report = Report::default();
 
     // The strings of a relocatable file are indexed while its entries are relocated.
-    let strings = files::strings_beside(object)?;
+    let strings = files::strings_beside(object);
     let early_threads = parallel::threads(options.threads, strings.len() as u64 * 4);
     let (files, early_names) = both(
         early_threads,
@@ -136,9 +136,7 @@ pub fn encode(
         let others = others.chain(wrong_base::KERNEL_STRUCTS);
         known.iter().map(|&name| names.bytes(name)).chain(others)
     };
-    if let Some(base) = &options.base {
-        base.expect(known.len(), expected());
-    }
+    let aside = options.base.as_ref().and_then(|base| base.expect(expected()));
     let function_symbols = FunctionSymbols::of(main, &names, few_threads)?;
     let kfuncs = functions::kfuncs(object)?;
     watch.lap("open", &mut report);
@@ -224,7 +222,7 @@ pub fn encode(
         functions::arena_attributes(&mut choices, &kfuncs, &mut collected.table, &names);
     }
     let found = match &options.base {
-        Some(base) => base.find(known.len(), expected().chain(names.aside()))?,
+        Some(base) => base.find(aside.as_ref(), expected().chain(names.aside()))?,
         None => Vec::new(),
     };
     let base_strings: Vec<(Name, StringOffset)> = known.iter().copied().zip(found).collect();
@@ -257,7 +255,7 @@ pub fn encode(
     // Nothing of it is needed to sort, when memory is at its highest.
     drop((collected, settled, selection, choices));
     watch.lap("emit", &mut report);
-    let bytes = output::finish(bytes, options, few_threads)?;
+    let bytes = output::finish(bytes, options, aside, few_threads)?;
     let btf = output::view(bytes.as_slice(), options)?;
     watch.lap("sort", &mut report);
     wrong_base::refuse(main, &btf, options.base.as_ref())?;

@@ -191,6 +191,7 @@ impl Nodes {
     /// The number of the node that `reference` means.
     #[inline]
     pub fn find(&self, reference: Reference) -> Option<u32> {
+        // No DIEs are indexed if nodes are linked.
         let linked = || reference.checked_sub(1).filter(|&node| (node as usize) < self.nodes.len());
         self.dies.get(reference).or_else(|| if self.are_linked { linked() } else { None })
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use btfkit_btf::{Btf, Builder, ByteOrder, Linkage, SectionEntry, StringOffset, TypeId, dedup, order};
 
+use crate::base::Aside;
 use crate::collect::{Collected, StateTag};
 use crate::emit::{Emitter, Strings, collapsed, identifier, members};
 use crate::error::{Error, Result};
@@ -160,11 +161,11 @@ pub fn write(facts: &Facts<'_>) -> Result<Vec<u8>> {
 }
 
 /// Merges duplicates and sorts by name.
-pub fn finish(bytes: Vec<u8>, options: &Options, threads: usize) -> Result<Vec<u8>> {
+pub fn finish(bytes: Vec<u8>, options: &Options, aside: Option<Aside>, threads: usize) -> Result<Vec<u8>> {
     let raw = view(bytes, options)?;
     if let Some(base) = &options.base {
         // The base has most of it: only what is left is worth sorting.
-        let unique = base.deduplicate(&raw)?;
+        let unique = base.deduplicate(&raw, aside)?;
         let unique = view(unique.rewrite(&raw)?.builder.finish()?, options)?;
         return Ok(order::permute(&unique, &order::by_name(&unique)?)?.bytes);
     }

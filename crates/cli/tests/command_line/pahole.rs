@@ -306,6 +306,27 @@ fn a_module_with_nothing_to_encode_stays_as_it_is() {
 }
 
 #[test]
+fn a_module_with_nothing_to_encode_leaves_nothing_to_the_next_one() {
+    let directory = tempfile::tempdir().unwrap();
+    let fields: String = (0..60).map(|number| format!("int field{number};")).collect();
+    let source = format!("struct all {{ {fields} }} all;");
+    let module = "struct module { char name[56]; int state; } m;";
+    let kernel = compile(directory.path(), "vmlinux", &format!("{source}{module}"), &["-c", "-g"]);
+    pahole(&["-J", path(&kernel)]).fine();
+    let left_out = compile(directory.path(), "left_out.ko", &source, &["-c", "-g"]);
+    let (alone, together) = (directory.path().join("alone.ko"), directory.path().join("together.ko"));
+    let module = build(directory.path(), "module.ko", "56", &["-g"]);
+    fs::copy(&module, &alone).unwrap();
+    fs::copy(&module, &together).unwrap();
+    pahole(&["-J", "-j2", "--btf_base", path(&kernel), path(&alone)]).fine();
+    let exclude = format!("--cu_exclude={}", path(&directory.path().join("left_out")));
+    let run = pahole(&["-J", "-j2", &exclude, "--btf_base", path(&kernel), path(&left_out), path(&together)]);
+    assert_eq!(run.code, Some(0), "{run:?}");
+    assert!(run.err.contains("left_out.ko") && run.err.contains("left as it is"), "{}", run.err);
+    assert_eq!(section(&together, ".BTF"), section(&alone, ".BTF"));
+}
+
+#[test]
 fn a_distilled_base_goes_beside_the_module() {
     let directory = tempfile::tempdir().unwrap();
     let kernel =

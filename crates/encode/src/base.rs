@@ -77,6 +77,11 @@ impl Base {
         Self { indexed: true, ..self }
     }
 
+    /// Whether it is for many outputs: then names are looked up in the index of all its strings.
+    pub(crate) fn is_indexed(&self) -> bool {
+        self.indexed
+    }
+
     /// Begins, on a thread of its own, with what an encode on this base would have to wait for: it takes as long as to
     /// open and scan a small module.
     pub fn begin(&self) {

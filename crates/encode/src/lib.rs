@@ -128,7 +128,10 @@ pub fn encode(
         Some(names) => names,
         None => Names::new(strings, !main.is_relocatable()),
     };
-    let known: Vec<Name> = if options.base.is_some() { names.all().collect() } else { Vec::new() };
+    let known: Vec<Name> = match &options.base {
+        Some(base) if !base.is_indexed() => names.all().collect(),
+        _ => Vec::new(),
+    };
     // What the output may name: that, and what DWARF does not.
     let expected = || {
         let sections = object.sections().map(|section| section.name);
